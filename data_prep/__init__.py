@@ -1,0 +1,1 @@
+"""Strips and their annotations become patches and a manifest; runs without torch."""

@@ -1,0 +1,116 @@
+"""What all commands share: settings from one schema for file and flags, exit status, one line for an error.
+
+A room's settings are a frozen dataclass. Their defaults are the values in the room's YAML under `configs/`,
+`--config FILE` replaces that file, and a flag overrides either.
+"""
+
+import argparse
+import dataclasses
+import errno
+import sys
+import types
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from jsonargparse import ArgumentParser
+
+from severstal_xai.errors import InputError
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+DONE, WRONG_INPUT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses; wrong usage is the parser's own."""
+_NOT_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EFBIG}
+
+Settings = TypeVar("Settings")
+
+
+def parse_settings(
+    schema: type[Settings],
+    *,
+    command: str,
+    description: str,
+    defaults: Path | None = None,
+    arguments: Sequence[str] | None = None,
+) -> Settings:
+    """Parse a command's settings; wrong usage ends the process with status 2 and names the flag or key.
+
+    Args:
+        schema: The dataclass of settings.
+        command: As the user calls it: `python -m data_prep`.
+        description: What `--help` says first.
+        defaults: The YAML that holds the defaults; None where the dataclass has them all.
+        arguments: The flags; those of the process by default.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    chosen = _config_among(arguments)
+    parser = ArgumentParser(
+        prog=command,
+        description=description,
+        default_config_files=[str(path) for path in (chosen or defaults,) if path],
+    )
+    parser.add_argument(
+        "--config", type=str, metavar="FILE", help="a YAML file of settings, in place of the default one"
+    )
+    parser.add_class_arguments(schema)
+    if chosen is not None and not chosen.is_file():
+        parser.error(f"--config {chosen}: no such file")
+    values = dict(vars(parser.instantiate(parser.parse_args(list(arguments)))))
+    return schema(**{field.name: values[field.name] for field in dataclasses.fields(schema)})
+
+
+def run(main: Callable[[], int]) -> None:
+    """Run a command and end the process with its status.
+
+    Wrong input is one line on stderr and status 1, as is a full disk or a forbidden file; any other exception
+    is a bug and keeps its traceback.
+    """
+    try:
+        status = main()
+    except InputError as error:
+        status = fail(str(error))
+    except KeyboardInterrupt:
+        fail("interrupted; what was saved before is kept")
+        status = INTERRUPTED
+    except OSError as error:
+        if error.errno not in _NOT_OURS:
+            raise
+        status = fail(f"{error.filename or 'a file'}: {error.strerror}; what was saved before is kept")
+    sys.exit(status)
+
+
+def fail(message: str) -> int:
+    """Print one line on stderr, whatever the message holds, and return the status for wrong input."""
+    sys.stderr.write(" ".join(message.split()) + "\n")
+    return WRONG_INPUT
+
+
+def to_yaml(settings: Any) -> str:
+    """Write settings as YAML that `--config` reads again; paths with forward slashes on every system.
+
+    Example:
+        >>> print(to_yaml(types.SimpleNamespace(source=Path("strips"), limits={3: 500})), end="")
+        source: strips
+        limits:
+          3: 500
+    """
+    return yaml.safe_dump(_plain(settings), sort_keys=False)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) or isinstance(value, types.SimpleNamespace):
+        return {name: _plain(part) for name, part in vars(value).items()}
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value.as_posix() if isinstance(value, Path) else value
+
+
+def _config_among(arguments: Sequence[str]) -> Path | None:
+    """Return what `--config` names; it is looked up first, since it takes the place of the defaults."""
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--config", type=Path)
+    found: Path | None = finder.parse_known_args(arguments)[0].config
+    return found

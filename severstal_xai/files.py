@@ -1,0 +1,110 @@
+"""Files that are whole or not there: nobody ever reads one that is half written."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from severstal_xai.errors import InputError
+
+_UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
+_WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_LONGEST_NAME = 200
+TEMPORARY = ".part"
+"""The ending of a file that is being written; one that a killed process left behind may be deleted."""
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give the place to write a file at; it takes its name, in one step, when all went well.
+
+    What stood at `path` stays until then, and stays for good when the writing fails: a full disk, an
+    exception, a kill.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a whole text file: UTF-8, lines ended by a line feed on every system."""
+    write_bytes(path, content.encode())
+
+
+def sync(path: Path) -> None:
+    """Make the disk hold what was written to the file, for a file whose loss in a power cut would hurt."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def delete_leftovers(folder: Path) -> None:
+    """Delete what a killed process had begun to write anywhere below the folder."""
+    for leftover in folder.rglob(f".*{TEMPORARY}"):
+        leftover.unlink(missing_ok=True)
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of the bytes, in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check_name(name: str) -> None:
+    r"""Refuse a file name, from outside, that would be a path or that some system cannot store.
+
+    Raises:
+        InputError: The name holds a separator, a drive letter or a sign that Windows forbids, is `.` or `..`,
+            begins or ends with a blank or a dot, is a Windows device, or is longer than 200 characters.
+
+    Example:
+        >>> check_name("0002cc93b.jpg")
+        >>> check_name("..\\secret.jpg")
+        Traceback (most recent call last):
+            ...
+        severstal_xai.errors.InputError: '..\\secret.jpg': expected a plain file name, without folders
+    """
+    if _UNSAFE.search(name) or name in {"", ".", ".."}:
+        raise InputError(f"{name[:_LONGEST_NAME]!r}: expected a plain file name, without folders")
+    if name != name.strip(" .") or _WINDOWS_DEVICE.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise InputError(f"{name[:_LONGEST_NAME]!r}: expected a file name that every system can store")
+
+
+def inside(root: Path, relative: str) -> Path:
+    r"""Return the path `relative` below `root`, and nothing that lies elsewhere.
+
+    Raises:
+        InputError: The path is absolute, has a drive letter or a backslash, or leaves the folder, be it by
+            `..` or by a link.
+    """
+    refusal = InputError(f"{relative!r}: expected a path inside the folder {root}")
+    if (
+        PurePosixPath(relative).is_absolute()
+        or PureWindowsPath(relative).drive
+        or "\\" in relative
+        or "\0" in relative
+    ):
+        raise refusal
+    path = (root / relative).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise refusal
+    return path

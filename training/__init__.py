@@ -1,0 +1,1 @@
+"""Patches become a trained classifier and its scores."""
