@@ -7,6 +7,7 @@ A room's settings are a frozen dataclass. Their defaults are the values in the r
 import argparse
 import dataclasses
 import errno
+import inspect
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -56,8 +57,8 @@ def parse_settings(
     parser.add_class_arguments(schema)
     if chosen is not None and not chosen.is_file():
         parser.error(f"--config {chosen}: no such file")
-    values = dict(vars(parser.instantiate(parser.parse_args(list(arguments)))))
-    return schema(**{field.name: values[field.name] for field in dataclasses.fields(schema)})
+    values = parser.instantiate(parser.parse_args(list(arguments)))
+    return schema(**{name: values[name] for name in inspect.signature(schema).parameters})
 
 
 def run(main: Callable[[], int]) -> None:

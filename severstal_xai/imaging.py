@@ -103,7 +103,8 @@ def read_mask(content: bytes) -> np.ndarray:
     strange = np.setdiff1d(values, [0, 255])
     if strange.size:
         raise InputError(f"mask holds the value {strange[0]}, expected 0 and 255 alone")
-    return values == 255
+    mask: np.ndarray = values == 255
+    return mask
 
 
 def model_input(grey: UInt8[np.ndarray, "height width"]) -> Float32[np.ndarray, "3 height width"]:

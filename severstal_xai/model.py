@@ -29,4 +29,5 @@ def build_classifier(architecture: str, classes: int, seed: int) -> nn.Module:
         raise InputError(f"architecture {architecture!r}, expected one of {', '.join(ARCHITECTURES)}")
     with torch.random.fork_rng(devices=[]):  # torchvision initialises from the global generator
         torch.manual_seed(seed)
-        return torchvision.models.get_model(architecture, weights=None, num_classes=classes)
+        model: nn.Module = torchvision.models.get_model(architecture, weights=None, num_classes=classes)
+    return model

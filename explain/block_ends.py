@@ -1,0 +1,88 @@
+"""The layers that SISE looks at, for any CNN: a question to its graph, answered without a table of names.
+
+SISE (Sattarzadeh et al., AAAI 2021, section "Block-Wise Feature Explanation") visualises "the inputs of the
+pooling layers", since a signal can skip a residual layer but not a pooling one. In a network's graph:
+
+- the values that every path from the image to the output passes through are the output's dominators;
+- where the spatial size falls from one of them to the next, by pooling, by stride or by a global pooling, the
+  last one at the old size ends a block;
+- a block convolves: where a size falls again with no convolution in between (VGG's adaptive pooling after its
+  last max-pooling, for images other than 224 x 224), no further block has ended;
+- a flatten is no pooling, and the image itself ends no block.
+"""
+
+from itertools import pairwise
+
+import networkx as nx
+import torch
+from jaxtyping import Float
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
+
+
+def trace(model: nn.Module) -> fx.GraphModule:
+    """Return the network's graph, over the network's own weights; the network is left as it was.
+
+    Raises:
+        fx.proxy.TraceError: The network's flow depends on its data.
+    """
+    return fx.symbolic_trace(model)
+
+
+def find_block_ends(traced: fx.GraphModule, image: Float[Tensor, "1 channels height width"]) -> list[fx.Node]:
+    """Return the block ends' nodes of a traced network, from the image to the output.
+
+    Args:
+        traced: The network, in eval mode.
+        image: An image of the size to explain; its values do not matter.
+    """
+    with torch.no_grad():
+        ShapeProp(traced).propagate(image)
+    block_ends: list[fx.Node] = []
+    last = next(iter(traced.graph.nodes))
+    for value, following in pairwise(_unavoidable(traced.graph)):
+        if value.op != "placeholder" and _shrinks(value, following) and _convolves(traced, last, value):
+            block_ends.append(value)
+            last = value
+    return block_ends
+
+
+def _unavoidable(graph: fx.Graph) -> list[fx.Node]:
+    """Return the nodes on every path from the image to the output, in that order: the output's dominators."""
+    flow = nx.DiGraph((source, user) for source in graph.nodes for user in source.users)
+    image = next(node for node in graph.nodes if node.op == "placeholder")
+    node = next(node for node in graph.nodes if node.op == "output")
+    dominators = nx.immediate_dominators(flow, image)
+    chain = [node]
+    while node is not image:
+        node = dominators[node]
+        chain.append(node)
+    return chain[::-1]
+
+
+def _shrinks(value: fx.Node, following: fx.Node) -> bool:
+    before, after = _shape(value), _shape(following)
+    if before is None or after is None or len(before) != 4:
+        return False
+    if len(after) == 4:
+        return after[2] * after[3] < before[2] * before[3]
+    return after.numel() < before.numel()  # a mean over the pixels; a flatten keeps them all
+
+
+def _shape(node: fx.Node) -> torch.Size | None:
+    shape: torch.Size | None = getattr(node.meta.get("tensor_meta"), "shape", None)
+    return shape
+
+
+def _convolves(traced: fx.GraphModule, begin: fx.Node, end: fx.Node) -> bool:
+    """Whether a convolution lies after `begin` and not after `end`, in the order of execution."""
+    order = list(traced.graph.nodes)
+    return any(_is_convolution(traced, node) for node in order[order.index(begin) + 1 : order.index(end) + 1])
+
+
+def _is_convolution(traced: fx.GraphModule, node: fx.Node) -> bool:
+    if node.op == "call_module":
+        return isinstance(traced.get_submodule(str(node.target)), _CONVOLUTIONS)
+    return node.target in {torch.conv2d, torch.nn.functional.conv2d}

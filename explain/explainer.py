@@ -1,0 +1,50 @@
+"""What all methods obey, and what they share in obeying it."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from explain.activations import resting
+
+
+class Explainer(Protocol):
+    """A method: a frozen dataclass of settings, with a call."""
+
+    def __call__(
+        self,
+        model: nn.Module,
+        images: Float[Tensor, "batch channels height width"],
+        targets: Int[Tensor, " batch"],
+    ) -> Float[Tensor, "batch height width"]:
+        """Explain why the model gives each image's target its score.
+
+        The model is left without trace: mode, hooks, gradients and weights, also when it raises. An image's
+        map does not depend on the images beside it.
+
+        Args:
+            model: A network from images to logits; it is asked in eval mode.
+            images: Model-ready images.
+            targets: The class to explain for each.
+
+        Returns:
+            Maps in [0, 1], float32; all zero where the method finds nothing.
+        """
+        ...
+
+
+ExplainOne = Callable[[nn.Module, Float[Tensor, "channels height width"], int], Float[Tensor, "height width"]]
+
+
+def explain_each(
+    explain_one: ExplainOne,
+    model: nn.Module,
+    images: Float[Tensor, "batch channels height width"],
+    targets: Int[Tensor, " batch"],
+) -> Float[Tensor, "batch height width"]:
+    """Explain images one by one, with a model in eval mode."""
+    asked = resting(model)
+    maps = [explain_one(asked, image, int(target)) for image, target in zip(images, targets, strict=True)]
+    return torch.stack(maps).float() if maps else images.new_zeros((0, *images.shape[2:]))

@@ -1,0 +1,13 @@
+"""The methods, by name. One paper is one module; the modules know nothing of each other."""
+
+from collections.abc import Callable
+
+from explain.explainer import Explainer
+from explain.methods.grad_cam import GradCAM
+from explain.methods.sise import SISE
+
+METHODS: dict[str, Callable[..., Explainer]] = {
+    "sise": SISE,
+    "grad_cam": GradCAM,
+}
+"""Every method that can be asked for: its name, and the class of its settings."""
