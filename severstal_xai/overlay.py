@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, UInt8
 Colour = tuple[int, int, int]
 
 _RAMP = cv2.cvtColor(
-    cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB
+    cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB
 )[:, 0]
 
 
@@ -16,6 +16,10 @@ def heat_colours(heat: Float[np.ndarray, "height width"]) -> UInt8[np.ndarray, "
 
     Its lightness rises evenly, so it reads the same to the colour-blind and in a grey print. Values outside
     the scale take its ends; NaN is black.
+
+    Example:
+        >>> heat_colours(np.array([[0.0, 1.0, np.nan]])).tolist()
+        [[[0, 0, 4], [252, 255, 164], [0, 0, 4]]]
     """
     steps = np.rint(np.nan_to_num(heat, nan=0.0).clip(0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(_RAMP[steps])
