@@ -1,0 +1,147 @@
+"""Patches as batches of tensors."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from severstal_xai.errors import InputError
+from severstal_xai.imaging import model_input
+from severstal_xai.manifest import Manifest, Patch, Split
+from training.augment import Augmenter
+from training.schedule import Draw, EpochSampler
+from training.settings import Settings
+
+Sample = tuple[Tensor, int]
+Batch = tuple[Float32[Tensor, "batch 3 height width"], Int64[Tensor, " batch"]]
+Change = Callable[[UInt8[np.ndarray, "height width"], Draw], UInt8[np.ndarray, "height width"]]
+
+_MOST_WORKERS = 8
+
+
+class PatchDataset(Dataset[Sample | InputError]):
+    """The patches of a split, model-ready, each with its label.
+
+    A patch that cannot be read is returned as its `InputError`: raised in a worker process, its message would
+    come back wrapped in a traceback. `Batches` raises it.
+    """
+
+    def __init__(self, manifest: Manifest, patches: Sequence[Patch], change: Change) -> None:
+        self._manifest = manifest
+        self._patches = patches
+        self._change = change
+
+    def __len__(self) -> int:
+        return len(self._patches)
+
+    def __getitem__(self, draw: Draw) -> Sample | InputError:
+        patch = self._patches[draw.place]
+        try:
+            grey = self._manifest.read_image(patch)
+        except InputError as error:
+            return error
+        return torch.from_numpy(model_input(self._change(grey, draw))), patch.label
+
+
+class Batches:
+    """A loader's batches, as often as one likes; the first patch that cannot be read ends them.
+
+    Its length is in patches.
+    """
+
+    def __init__(self, loader: Iterable[Batch | InputError], patches: int) -> None:
+        self._loader = loader
+        self._patches = patches
+
+    def __len__(self) -> int:
+        return self._patches
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self._loader:
+            if isinstance(batch, InputError):
+                raise batch
+            yield batch
+
+
+class TrainingBatches:
+    """The batches of an epoch, for its number. Its length is an epoch's, in patches."""
+
+    def __init__(self, batches: Batches, sampler: EpochSampler) -> None:
+        self._batches = batches
+        self._sampler = sampler
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __call__(self, epoch: int) -> Batches:
+        """Return the epoch's batches; take them before asking for another epoch's."""
+        self._sampler.set_epoch(epoch)
+        return self._batches
+
+
+def training_batches(settings: Settings, manifest: Manifest, device: torch.device) -> TrainingBatches:
+    """Return the training split's batches, shuffled and augmented.
+
+    What does not fill a batch is left for another epoch: statistics of a last batch of one or two patches
+    would spoil those that batch normalisation keeps for evaluation. A split that fills none is one batch.
+    """
+    patches = manifest.of_split(Split.TRAIN)
+    sampler = EpochSampler([patch.label for patch in patches], settings.patches_per_class, settings.seed)
+    dataset = PatchDataset(manifest, patches, Augmenter(settings.augmentation, settings.seed))
+    full = len(sampler) - len(sampler) % settings.batch_size
+    loader = _loader(dataset, sampler, settings, device, drop_last=full > 0)
+    return TrainingBatches(Batches(loader, full or len(sampler)), sampler)
+
+
+def evaluation_batches(settings: Settings, manifest: Manifest, split: Split, device: torch.device) -> Batches:
+    """Return a split's batches: every patch once, as it is, in the manifest's order."""
+    dataset = PatchDataset(manifest, manifest.of_split(split), unchanged)
+    in_order = [Draw(epoch=0, place=place) for place in range(len(dataset))]
+    return Batches(_loader(dataset, in_order, settings, device, drop_last=False), len(dataset))
+
+
+def unchanged(grey: UInt8[np.ndarray, "height width"], _: Draw) -> UInt8[np.ndarray, "height width"]:
+    """Return the patch as it is."""
+    return grey
+
+
+def workers(wanted: int | Literal["auto"], device: torch.device) -> int:
+    """Return how many processes load patches; beside a CPU that trains they would only take its cores."""
+    if wanted != "auto":
+        return wanted
+    return min(_MOST_WORKERS, os.cpu_count() or 1) if device.type == "cuda" else 0
+
+
+def _loader(
+    dataset: PatchDataset,
+    order: Iterable[Draw],
+    settings: Settings,
+    device: torch.device,
+    *,
+    drop_last: bool,
+) -> "DataLoader[Sample | InputError]":
+    processes = workers(settings.workers, device)
+    return DataLoader(
+        dataset,
+        batch_size=settings.batch_size,
+        sampler=order,
+        num_workers=processes,
+        collate_fn=_collate,
+        pin_memory=device.type == "cuda",
+        drop_last=drop_last,
+        persistent_workers=processes > 0,
+        generator=torch.Generator().manual_seed(settings.seed),  # else torch draws from the global one
+    )
+
+
+def _collate(samples: list[Sample | InputError]) -> Batch | InputError:
+    for sample in samples:
+        if isinstance(sample, InputError):
+            return sample
+    batch: list[Tensor] = default_collate(samples)
+    return batch[0], batch[1]

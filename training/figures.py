@@ -1,0 +1,74 @@
+"""Pictures of a run: the confusion matrix beside the paper's, and the curves of its epochs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from severstal_xai.classes import CLASSES
+from training.history import Epoch, best_of
+from training.scores import PAPER_CONFUSION, Scores, normalised
+
+_COLOURS = "cividis"  # the same to the colour-blind and in grey
+_BLUE, _ORANGE = "#0072B2", "#D55E00"  # of the Okabe-Ito palette
+
+
+def confusion_figure(scores: Scores, title: str) -> Figure:
+    """Draw the confusion matrix, each row as shares of the actual class, beside the paper's Table 5."""
+    figure = Figure(figsize=(12, 5.4), layout="constrained")
+    ours, paper = figure.subplots(1, 2)
+    counts = scores.confusion.sum(axis=1)
+    _draw_matrix(ours, normalised(scores.confusion), [f"n = {count}" for count in counts])
+    ours.set_title(f"{title}\ntop-1 {scores.top1:.2%}, {scores.count} test patches")
+    _draw_matrix(paper, np.array(PAPER_CONFUSION), [""] * len(CLASSES))
+    paper.set_title("The paper's Table 5: ResNet-101, full data\ntop-1 86.58%")
+    figure.colorbar(paper.images[0], ax=[ours, paper], label="share of the actual class", shrink=0.8)
+    return figure
+
+
+def _draw_matrix(axes: Axes, shares: Float[np.ndarray, "actual predicted"], notes: Sequence[str]) -> None:
+    axes.imshow(shares, cmap=_COLOURS, vmin=0, vmax=1)
+    for (actual, predicted), share in np.ndenumerate(shares):
+        text = "-" if np.isnan(share) else f"{share:.3f}"
+        colour = "black" if share > 0.55 or np.isnan(share) else "white"
+        weight = "bold" if actual == predicted else "normal"
+        axes.text(predicted, actual, text, ha="center", va="center", color=colour, weight=weight)
+    ids = [steel.id for steel in CLASSES]
+    names = [f"{steel.id} {steel.name}\n{note}".strip() for steel, note in zip(CLASSES, notes, strict=True)]
+    axes.set_xticks(ids, [str(steel.id) for steel in CLASSES])
+    axes.set_yticks(ids, names)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("actual class")
+
+
+def curves_figure(epochs: Sequence[Epoch]) -> Figure:
+    """Draw loss and top-1 over the epochs, training and validation; the best epoch is marked."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    loss, top1 = figure.subplots(1, 2)
+    best = best_of(epochs)
+    _draw_curves(loss, epochs, "train_loss", "validation_loss")
+    loss.set_ylabel("cross-entropy, nats")
+    _draw_curves(top1, epochs, "train_top1", "validation_top1")
+    top1.set_ylabel("top-1")
+    top1.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    for axes in (loss, top1):
+        axes.axvline(best.epoch, color="grey", linestyle=":", label=f"kept: epoch {best.epoch}")
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def _draw_curves(axes: Axes, epochs: Sequence[Epoch], train: str, validation: str) -> None:
+    numbers = [epoch.epoch for epoch in epochs]
+    axes.plot(
+        numbers, [getattr(epoch, train) for epoch in epochs], "o-", color=_BLUE, label="training, augmented"
+    )
+    axes.plot(
+        numbers, [getattr(epoch, validation) for epoch in epochs], "s--", color=_ORANGE, label="validation"
+    )

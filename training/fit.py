@@ -1,0 +1,191 @@
+"""A whole run, from a data folder to a run folder: files, devices, clocks and the progress bar are here."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+from torch import nn
+from tqdm import tqdm
+
+from severstal_xai.checkpoint import ModelCard, load_checkpoint, save_checkpoint
+from severstal_xai.classes import CLASSES
+from severstal_xai.command import to_yaml
+from severstal_xai.files import whole_file, write_text
+from severstal_xai.manifest import Manifest, Split, read_manifest
+from severstal_xai.model import build_classifier
+from training import run_folder
+from training.compute import Compute, choose_compute
+from training.dataset import evaluation_batches, training_batches, workers
+from training.figures import confusion_figure, curves_figure
+from training.history import Epoch, best_of, table_of
+from training.loop import Judged, Watch, judge, train
+from training.plan import check_splits, plan
+from training.report import Run, model_card
+from training.scores import as_json, paper_as_json, score
+from training.settings import Settings
+
+Say = Callable[[str], object]
+"""Prints a line on the console."""
+
+_DPI = 150
+
+
+def fit(settings: Settings, say: Say) -> Run:
+    """Train, keep the best epoch's model, score it on the test split, and write the run folder.
+
+    Raises:
+        InputError: Data, output or a setting is wrong, a patch cannot be read, or the loss is not finite. What
+            was saved before stays as it is.
+    """
+    manifest = read_manifest(settings.data)
+    check_splits(manifest)
+    run_folder.check_output(settings.output, overwrite=settings.overwrite)
+    compute = choose_compute(settings.device, settings.precision)
+    for line in plan(settings, manifest, compute, workers(settings.workers, compute.device)):
+        say(line)
+    check_patches(manifest)
+    epochs = train_and_keep(settings, manifest, compute, say)
+    return score_and_report(settings, manifest, compute, epochs)
+
+
+def check_patches(manifest: Manifest) -> None:
+    """Read every image once: a damaged one is named now, not after hours of training."""
+    for patch in tqdm(manifest.patches, desc="check the images", unit="image", leave=False, disable=None):
+        manifest.read_image(patch)
+
+
+def train_and_keep(settings: Settings, manifest: Manifest, compute: Compute, say: Say) -> list[Epoch]:
+    """Train from scratch and save each epoch: last, best so far, history."""
+    model = compute.place(build_classifier(settings.architecture, len(CLASSES), settings.seed))
+    training = training_batches(settings, manifest, compute.device)
+    validation = evaluation_batches(settings, manifest, Split.VALIDATION, compute.device)
+    epochs: list[Epoch] = []
+    steps = settings.epochs * (len(training) + len(validation))
+    with progress(steps, "train") as watch:
+        for epoch in train(
+            model,
+            training,
+            validation,
+            settings=settings,
+            compute=compute,
+            watch=watch,
+            clock=time.perf_counter,
+        ):
+            epochs.append(epoch)
+            keep(settings, manifest, model, epochs)
+            say(epoch_line(epochs, settings.epochs))
+    return epochs
+
+
+def keep(settings: Settings, manifest: Manifest, model: nn.Module, epochs: Sequence[Epoch]) -> None:
+    """Save the model as the last and, if it is, as the best; an earlier run gives way to the first epoch."""
+    epoch, folder = epochs[-1].epoch, settings.output
+    if len(epochs) == 1:
+        run_folder.clear(folder)
+        write_text(folder / run_folder.SETTINGS_FILE, to_yaml(settings))
+    card = ModelCard(settings.architecture, manifest.checksum, epoch, plain(settings))
+    save_checkpoint(folder, model, card, run_folder.LAST)
+    if best_of(epochs).epoch == epoch:
+        save_checkpoint(folder, model, card, run_folder.BEST)
+    write_text(folder / run_folder.HISTORY_FILE, table_of(epochs).to_csv(index=False, lineterminator="\n"))
+
+
+def score_and_report(
+    settings: Settings, manifest: Manifest, compute: Compute, epochs: Sequence[Epoch]
+) -> Run:
+    """Score the saved best model on validation and test patches, and write all that tells of the run."""
+    model = compute.place(load_checkpoint(settings.output, run_folder.BEST).model)
+    batches = {
+        split: evaluation_batches(settings, manifest, split, compute.device)
+        for split in (Split.VALIDATION, Split.TEST)
+    }
+    with progress(sum(map(len, batches.values())), "score") as watch:
+        judged = {split: judge(model, batches[split], compute, watch) for split in batches}
+    scores = {split: score(answers.logits, answers.labels) for split, answers in judged.items()}
+    run = Run(settings, manifest, compute, epochs, scores[Split.TEST], scores[Split.VALIDATION])
+    write_reports(run, pd.concat([predictions(manifest, split, judged[split]) for split in judged]))
+    return run
+
+
+def write_reports(run: Run, answers: pd.DataFrame) -> None:
+    """Write the predictions, the scores, the figures and the model card."""
+    folder = run.settings.output
+    with whole_file(folder / run_folder.PREDICTIONS_FILE) as temporary:
+        answers.to_parquet(temporary, index=False)
+    write_text(folder / run_folder.SCORES_FILE, json.dumps(scores_of(run), indent=2) + "\n")
+    title = f"{run.settings.architecture}, epoch {best_of(run.epochs).epoch}"
+    for name, figure in (
+        (run_folder.CONFUSION_FILE, confusion_figure(run.test, title)),
+        (run_folder.CURVES_FILE, curves_figure(run.epochs)),
+    ):
+        write_figure(run, name, figure)
+    write_text(folder / run_folder.CARD_FILE, model_card(run))
+
+
+def write_figure(run: Run, name: str, figure: Figure) -> None:
+    """Write a figure as PNG into the run's folder."""
+    with whole_file(run.settings.output / name) as temporary:
+        figure.savefig(temporary, format="png", dpi=_DPI)
+
+
+def scores_of(run: Run) -> dict[str, Any]:
+    """Return what `scores.json` holds."""
+    return {
+        "architecture": run.settings.architecture,
+        "epoch": best_of(run.epochs).epoch,
+        "data_checksum": run.manifest.checksum,
+        "compute": {
+            "device": run.compute.device.type,
+            "precision": run.compute.precision,
+            "reason": run.compute.reason,
+        },
+        "test": as_json(run.test),
+        "validation": as_json(run.validation),
+        "paper": paper_as_json(),
+    }
+
+
+def predictions(manifest: Manifest, split: Split, judged: Judged) -> pd.DataFrame:
+    """Return a row a patch: name, split, label, predicted class, and the softmax probability of each class."""
+    patches = manifest.of_split(split)
+    probabilities = judged.logits.double().softmax(dim=1).numpy()
+    table = pd.DataFrame(
+        {
+            "patch": [patch.patch for patch in patches],
+            "split": str(split),
+            "label": [patch.label for patch in patches],
+            "predicted": probabilities.argmax(axis=1),
+        }
+    )
+    return table.assign(**{f"p{steel.id}": probabilities[:, steel.id] for steel in CLASSES})
+
+
+def epoch_line(epochs: Sequence[Epoch], of: int) -> str:
+    """Say what the last epoch came to, and how long the rest may take."""
+    epoch = epochs[-1]
+    left = sum(each.seconds for each in epochs) / len(epochs) * (of - epoch.epoch)
+    best = ", best so far" if best_of(epochs) is epoch else ""
+    return (
+        f"epoch {epoch.epoch:>2}/{of}  rate {epoch.learning_rate:.3g}  "
+        f"train loss {epoch.train_loss:.3f}, top-1 {epoch.train_top1:.1%}  "
+        f"validation loss {epoch.validation_loss:.3f}, top-1 {epoch.validation_top1:.1%}{best}  "
+        f"{epoch.images_per_second:.1f} images/s, {tqdm.format_interval(left)} left"
+    )
+
+
+def plain(settings: Settings) -> dict[str, Any]:
+    """Return the settings as plain values, as they stand in `settings.yaml`."""
+    values: dict[str, Any] = yaml.safe_load(to_yaml(settings))
+    return values
+
+
+@contextmanager
+def progress(total: int, what: str) -> Iterator[Watch]:
+    """Show a bar that counts patches, with the time left; silent where no terminal looks on."""
+    with tqdm(total=total, desc=what, unit="patch", disable=None) as bar:
+        yield bar.update

@@ -1,0 +1,175 @@
+"""The model card: what a run's model was made from, how good it is, and what it is for."""
+
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from severstal_xai.classes import CLASSES
+from severstal_xai.manifest import Manifest, Split
+from training.compute import Compute
+from training.history import Epoch, best_of
+from training.plan import counts_of, strips_shared
+from training.run_folder import CONFUSION_FILE, CURVES_FILE, HISTORY_FILE, PREDICTIONS_FILE, SCORES_FILE
+from training.scores import PAPER_CONFUSION, PAPER_TOP1, PAPER_TOP3, Scores, normalised
+from training.settings import PAPER, Settings
+
+_PACKAGES = ("severstal-xai", "torch", "torchvision", "albumentations", "numpy")
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that is known of a finished run.
+
+    Args:
+        settings: Its settings.
+        manifest: Its data.
+        compute: Where and how it computed.
+        epochs: What each epoch came to.
+        test: The kept model's scores on the test split.
+        validation: The kept model's scores on the validation split.
+    """
+
+    settings: Settings
+    manifest: Manifest
+    compute: Compute
+    epochs: Sequence[Epoch]
+    test: Scores
+    validation: Scores
+
+
+def model_card(run: Run) -> str:
+    """Write the run's README, in Markdown."""
+    sections = (_title(run), _scores(run.test), _data(run.manifest), _settings(run), _use())
+    return "\n\n".join(sections) + "\n"
+
+
+def _title(run: Run) -> str:
+    best = best_of(run.epochs)
+    return f"""# {run.settings.architecture} on Severstal steel patches
+
+Classifies a grey patch of 256 x 256 pixels of flat steel as one of {len(CLASSES)} classes. The kept model is
+that of epoch {best.epoch} of {len(run.epochs)}: the best by validation top-1 ({best.validation_top1:.2%}, loss {best.validation_loss:.4f}).
+Computed on {run.compute.device.type} in {run.compute.precision} ({run.compute.reason}).
+
+| file | what it holds |
+| --- | --- |
+| `model.safetensors`, `model.json` | the kept model |
+| `last.safetensors`, `last.json` | the model after the last epoch |
+| `{HISTORY_FILE}`, `{CURVES_FILE}` | loss and top-1 of each epoch |
+| `{SCORES_FILE}`, `{CONFUSION_FILE}` | the scores below |
+| `{PREDICTIONS_FILE}` | each validation and test patch with its probabilities |"""
+
+
+def _scores(test: Scores) -> str:
+    summary = _table(
+        ["", "this model", "paper (ResNet-101, full data)"],
+        [
+            ["test patches", str(test.count), "11,505 (its Table 3)"],
+            ["top-1", f"{test.top1:.2%}", f"{PAPER_TOP1:.2%}"],
+            ["top-3", f"{test.top3:.2%}", f"{PAPER_TOP3:.2%}"],
+            ["mean recall of the classes", f"{test.mean_recall:.2%}", f"{np.trace(PAPER_CONFUSION) / 5:.2%}"],
+        ],
+    )
+    return f"""## Scores on the test split
+
+{summary}
+
+Confusion matrix, patches; rows are the actual class, columns the predicted one:
+
+{_matrix([[str(count) for count in row] for row in test.confusion.tolist()])}
+
+The same as shares of the actual class, and in brackets the paper's Table 5:
+
+{_matrix(_beside_paper(test))}"""
+
+
+def _beside_paper(test: Scores) -> list[list[str]]:
+    return [
+        ["-" if np.isnan(ours) else f"{ours:.3f} ({paper:g})" for ours, paper in zip(*rows, strict=True)]
+        for rows in zip(normalised(test.confusion).tolist(), PAPER_CONFUSION, strict=True)
+    ]
+
+
+def _data(manifest: Manifest) -> str:
+    counts = counts_of(manifest)
+    table = _table(
+        ["class", *(str(split) for split in Split)],
+        [
+            [f"{steel.id} {steel.name}", *(str(counts[split][steel.id]) for split in Split)]
+            for steel in CLASSES
+        ],
+    )
+    test = len(manifest.of_split(Split.TEST))
+    return f"""## Data
+
+The manifest's SHA-256 is `{manifest.checksum}`.
+
+{table}
+
+{strips_shared(manifest)} of the {test} test patches share their strip with a training patch. Neighbours on a strip look alike, so
+the scores on such patches say less about strips that the model has never seen."""
+
+
+def _settings(run: Run) -> str:
+    versions = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
+    return f"""## Settings
+
+{_table(["setting", "value", "whose"], _setting_rows(run.settings))}
+
+Made with Python {platform.python_version()}, {versions}."""
+
+
+def _setting_rows(settings: Settings) -> Iterable[list[str]]:
+    for name, value in asdict(settings).items():
+        if isinstance(value, dict):
+            yield from ([f"{name}.{part}", str(amount), "ours"] for part, amount in value.items())
+        else:
+            yield [name, "all" if value is None else str(value), whose(name, value)]
+
+
+def whose(name: str, value: object) -> str:
+    """Say whether a setting's value is the paper's.
+
+    Example:
+        >>> whose("epochs", 40), whose("epochs", 8), whose("momentum", 0.9)
+        ('the paper', 'ours (the paper: 40)', 'ours')
+    """
+    if name not in PAPER:
+        return "ours"
+    paper = "all" if PAPER[name] is None else PAPER[name]
+    return "the paper" if value == PAPER[name] else f"ours (the paper: {paper})"
+
+
+def _use() -> str:
+    return """## Intended use and limits
+
+For research, and as the model that explanation methods are judged on. It supports an inspector's judgement and does not
+replace it; nobody has qualified it for releasing or rejecting steel.
+
+- It knows strips that look like those it was trained on: other cameras, lighting or steel need new data and new scores.
+- A patch has one class. Whatever it shows, the model names one of the five, also for what is no steel.
+- The probabilities are not calibrated: 0.9 does not mean right nine times out of ten.
+- Classes are uneven: read each class's row above, not top-1 alone.
+- Severstal published its classes as numbers; their names here are ours."""
+
+
+def _matrix(rows: Iterable[Sequence[str]]) -> str:
+    return _table(
+        ["actual", *(str(steel.id) for steel in CLASSES)],
+        [[f"{steel.id} {steel.name}", *row] for steel, row in zip(CLASSES, rows, strict=True)],
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "(not installed)"

@@ -1,0 +1,90 @@
+"""What an epoch is made of, as a function of the settings and the epoch's number alone.
+
+Nothing here remembers the epochs before: an epoch can be had again without them. Each purpose draws from its own
+stream of chance.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int64
+from torch.utils.data import Sampler
+
+
+class Draw(NamedTuple):
+    """A training patch's turn: the epoch, from 1, and the patch's place in its split, from 0."""
+
+    epoch: int
+    place: int
+
+
+class Stream(IntEnum):
+    """What chance is drawn for."""
+
+    ORDER = 0
+    AUGMENTATION = 1
+    NETWORK = 2
+
+
+def chance(seed: int, stream: Stream, *turn: int) -> np.random.SeedSequence:
+    """Return the source of chance for one turn of a stream."""
+    return np.random.SeedSequence((seed, int(stream), *turn))
+
+
+def learning_rate(first: float, halve_every: int, epoch: int) -> float:
+    """Return an epoch's learning rate: "dropped by half every 5 epochs" (SISE paper, appendix "ResNet-101").
+
+    Example:
+        >>> [learning_rate(0.1, 5, epoch) for epoch in (1, 5, 6, 11, 40)]
+        [0.1, 0.1, 0.05, 0.025, 0.00078125]
+    """
+    return first * 0.5 ** ((epoch - 1) // halve_every)
+
+
+def epoch_order(
+    labels: Int64[np.ndarray, " patches"], per_class: int | None, seed: int, epoch: int
+) -> Int64[np.ndarray, " drawn"]:
+    """Return the patches of an epoch in the order in which they are trained on.
+
+    Args:
+        labels: The class of each training patch.
+        per_class: At most so many patches of a class; None for all.
+        seed: The run's seed.
+        epoch: The epoch, from 1.
+
+    Returns:
+        Places in `labels`, each at most once. The limit takes the first of each class in the shuffled order.
+    """
+    generator = np.random.default_rng(chance(seed, Stream.ORDER, epoch))
+    order = generator.permutation(len(labels))
+    if per_class is None:
+        return order
+    drawn = [order[labels[order] == label][:per_class] for label in np.unique(labels)]
+    return order[np.isin(order, np.concatenate(drawn))]
+
+
+class EpochSampler(Sampler[Draw]):
+    """The order of an epoch, for a data loader; `set_epoch` says which, as torch's own samplers do.
+
+    The epoch travels with each draw, so that worker processes that live through all epochs know it.
+    """
+
+    def __init__(self, labels: Sequence[int], per_class: int | None, seed: int) -> None:
+        self._labels = np.array(labels, dtype=np.int64)
+        self._per_class = per_class
+        self._seed = seed
+        self._epoch = 1
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch, from 1, is drawn next."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[Draw]:
+        order = epoch_order(self._labels, self._per_class, self._seed, self._epoch)
+        return (Draw(self._epoch, int(index)) for index in order)
+
+    def __len__(self) -> int:
+        counts = np.bincount(self._labels)
+        return int((counts if self._per_class is None else counts.clip(max=self._per_class)).sum())

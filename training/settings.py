@@ -1,0 +1,109 @@
+"""The settings of a training run; their defaults are the paper's, in `configs/training.yaml`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from severstal_xai.errors import InputError
+from severstal_xai.model import Architecture
+from severstal_xai.strips import PATCH_SIZE
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bf16"]
+
+PAPER: dict[str, object] = {
+    "architecture": "resnet101",
+    "epochs": 40,
+    "learning_rate": 0.1,
+    "halve_every": 5,
+    "patches_per_class": None,
+}
+"""What the SISE paper (appendix "ResNet-101") gives; each other setting is ours."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much chance changes a training patch; 0 switches a change off.
+
+    Args:
+        horizontal_flip: Probability that left and right change places.
+        vertical_flip: Probability that top and bottom change places.
+        shift: Pixels by which the patch moves at most, each way; what moves in is mirrored.
+        brightness: Share of the grey range (0 to 1) that is added or taken away at most.
+        contrast: Share (0 to 1) by which grey values are stretched or squeezed at most.
+        noise: Standard deviation of Gaussian noise at most, in grey values.
+    """
+
+    horizontal_flip: float
+    vertical_flip: float
+    shift: int
+    brightness: float
+    contrast: float
+    noise: float
+
+    def __post_init__(self) -> None:
+        for name in ("horizontal_flip", "vertical_flip", "brightness", "contrast"):
+            _require(f"augmentation.{name}", getattr(self, name), 0, 1)
+        _require("augmentation.shift", self.shift, 0, PATCH_SIZE // 2)
+        _require("augmentation.noise", self.noise, 0, 128)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of a training run's settings.
+
+    Args:
+        data: Data folder, as `python -m data_prep` writes it.
+        output: Run folder to write.
+        overwrite: Whether to replace the run that the output folder holds.
+        architecture: The network.
+        epochs: Times that the training patches are gone through.
+        learning_rate: Learning rate of the first epoch.
+        halve_every: Epochs after which the learning rate is halved, again and again.
+        momentum: Momentum of SGD, 0 to below 1.
+        weight_decay: Weight decay (L2) of SGD.
+        batch_size: Patches in a step.
+        patches_per_class: At most so many patches of a class in an epoch, drawn anew for each; null for all.
+        augmentation: How much chance changes a training patch.
+        seed: The same seed on the same machine's CPU gives the same weights.
+        device: Where to compute; auto takes a GPU where there is one.
+        precision: Number format to compute in; auto takes bf16 where the machine is fast at it.
+        workers: Processes that load patches; 0 loads in the training process itself.
+    """
+
+    data: Path
+    output: Path
+    overwrite: bool
+    architecture: Architecture
+    epochs: int
+    learning_rate: float
+    halve_every: int
+    momentum: float
+    weight_decay: float
+    batch_size: int
+    patches_per_class: int | None
+    augmentation: Augmentation
+    seed: int
+    device: Device
+    precision: Precision
+    workers: int | Literal["auto"]
+
+    def __post_init__(self) -> None:
+        _require("epochs", self.epochs, 1, 10_000)
+        _require("learning_rate", self.learning_rate, 0, 10, above=True)
+        _require("halve_every", self.halve_every, 1, 10_000)
+        _require("momentum", self.momentum, 0, 0.9999)
+        _require("weight_decay", self.weight_decay, 0, 1)
+        _require("batch_size", self.batch_size, 1, 4096)
+        _require("seed", self.seed, 0, 2**63 - 1)
+        if self.patches_per_class is not None:
+            _require("patches_per_class", self.patches_per_class, 1, 10**9)
+        if self.workers != "auto":
+            _require("workers", self.workers, 0, 256)
+
+
+def _require(name: str, value: float, least: float, most: float, *, above: bool = False) -> None:
+    """Refuse a value that is not from `least` (with `above`: from above it) to `most`; NaN is not either."""
+    if not least <= value <= most or (above and value == least):
+        bounds = f"above {least}, at most {most}" if above else f"{least} to {most}"
+        raise InputError(f"{name} {value}, expected {bounds}")
