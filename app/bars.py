@@ -1,0 +1,90 @@
+"""Shares as bars, one a line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from app.layers import as_css
+from app.words import percent
+from severstal_xai.overlay import Colour
+
+_HTML = '<div class="bars" role="list"></div>'
+_CSS = """
+.bars { font-family: var(--st-font); color: var(--st-text-color); font-size: 0.85rem; display: grid; gap: 0.35rem; }
+.row { display: grid; grid-template-columns: 11.5rem minmax(4rem, 1fr) minmax(3.2rem, auto) 7rem; gap: 0.6rem; align-items: center; }
+.track { height: 0.85rem; background: var(--st-secondary-background-color); border-radius: 2px; overflow: hidden; }
+.fill { height: 100%; min-width: 1px; }
+.unmarked .row { grid-template-columns: 11.5rem minmax(4rem, 1fr) minmax(3.2rem, auto); }
+.unmarked .mark { display: none; }
+.value { text-align: right; font-variant-numeric: tabular-nums; }
+.mark { opacity: 0.85; white-space: nowrap; }
+.marked { font-weight: 600; }
+"""
+_JS = """
+export default function ({ data, parentElement }) {
+  const cell = (name, text) => {
+    const node = document.createElement("span");
+    node.className = name;
+    node.textContent = text;
+    return node;
+  };
+  const rows = data.bars.map((bar) => {
+    const row = document.createElement("div");
+    row.className = bar.mark ? "row marked" : "row";
+    row.setAttribute("role", "listitem");
+    const track = cell("track", ""), fill = document.createElement("div");
+    fill.className = "fill";
+    fill.style.width = `${100 * bar.share}%`;
+    fill.style.background = bar.colour;
+    track.append(fill);
+    row.append(cell("name", bar.name), track, cell("value", bar.value), cell("mark", bar.mark));
+    return row;
+  });
+  const root = parentElement.querySelector(".bars");
+  root.classList.toggle("unmarked", data.bars.every((bar) => !bar.mark));
+  root.replaceChildren(...rows);
+}
+"""
+_COMPONENT = st.components.v2.component("severstal_xai_bars", html=_HTML, css=_CSS, js=_JS)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar.
+
+    Args:
+        name: What it stands for.
+        share: Its length, 0 to 1; None where there is none to show.
+        colour: RGB.
+        instead: What to write where there is no share.
+        mark: A word beside it, or none.
+    """
+
+    name: str
+    share: float | None
+    colour: Colour
+    instead: str = ""
+    mark: str = ""
+
+
+def draw(key: str, bars: Sequence[Bar]) -> None:
+    """Draw bars on the page; `key` tells one drawing from another."""
+    _COMPONENT(key=key, data=as_data(bars))
+
+
+def as_data(bars: Sequence[Bar]) -> dict[str, Any]:
+    """Return what the browser needs, as JSON."""
+    return {
+        "bars": [
+            {
+                "name": bar.name,
+                "share": bar.share or 0.0,
+                "value": bar.instead if bar.share is None else percent(bar.share),
+                "colour": as_css(bar.colour),
+                "mark": bar.mark,
+            }
+            for bar in bars
+        ]
+    }

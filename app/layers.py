@@ -1,0 +1,133 @@
+"""A patch's pictures side by side: the image, the heat over it, the ground truth's outline over both.
+
+The layers lie stacked in the browser (`app.layers_in_browser`), so opacity, outline, zoom and pan cost no
+computation here. All layers are 256 x 256 pixels of the same patch, drawn at the same place and size: a
+heat's pixel lies on the image's pixel.
+"""
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from jaxtyping import Bool, UInt8
+from PIL import Image
+
+from app.explanations import Failed, Found, Outcome
+from app.layers_in_browser import CSS, HTML, JS
+from severstal_xai.overlay import Colour, heat_colours
+
+_COMPONENT = st.components.v2.component("severstal_xai_layers", html=HTML, css=CSS, js=JS)
+_LEGEND_STEPS = 256
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One picture.
+
+    Args:
+        title: What lies over the image.
+        outcome: The map; None where it is still being made.
+        scale: The probability of the explained class: the map times it is the heat.
+        waiting: What to say while there is no map.
+    """
+
+    title: str
+    outcome: Outcome | None
+    scale: float
+    waiting: str = ""
+
+
+@dataclass(frozen=True)
+class Patchwork:
+    """All that the pictures show.
+
+    Args:
+        name: The patch's name; zoom and pan begin anew with another one.
+        grey: The image.
+        mask: The ground truth.
+        colour: The outline's.
+        layers: The pictures beside the bare image.
+    """
+
+    name: str
+    grey: UInt8[np.ndarray, "height width"]
+    mask: Bool[np.ndarray, "height width"]
+    colour: Colour
+    layers: tuple[Layer, ...]
+
+
+def draw(patchwork: Patchwork) -> None:
+    """Draw the pictures on the page; what the user has set (opacity, outline, zoom) stays when they change."""
+    _COMPONENT(key="layers", data=as_data(patchwork))
+
+
+def as_data(patchwork: Patchwork) -> dict[str, Any]:
+    """Return what the browser needs, as JSON; pictures as PNG files in `data:` addresses."""
+    bare = {"title": "Image", "alt": f"Patch {patchwork.name}, grey values", "state": "bare"}
+    return {
+        "name": patchwork.name,
+        "image": _png_address(patchwork.grey),
+        "outline": outline_path(patchwork.mask),
+        "colour": as_css(patchwork.colour),
+        "legend": _png_address(heat_colours(np.linspace(0, 1, _LEGEND_STEPS)[None])),
+        "pictures": [bare, *(_picture(patchwork.name, layer) for layer in patchwork.layers)],
+    }
+
+
+def _picture(patch: str, layer: Layer) -> dict[str, str]:
+    """A failed map is a picture of its own kind, without heat: it must not look cold."""
+    outcome = layer.outcome
+    if isinstance(outcome, Found):
+        heat = outcome.saliency * layer.scale
+        return {
+            "title": layer.title,
+            "alt": f"Patch {patch} with the heat of {layer.title}; its hottest pixel has {heat.max():.2f}",
+            "state": "ready",
+            "heat": _png_address(heat_colours(heat)),
+            "note": f"hottest pixel {heat.max():.2f}",
+        }
+    state, words = ("failed", outcome.reason) if isinstance(outcome, Failed) else ("pending", layer.waiting)
+    return {"title": layer.title, "alt": f"{layer.title}: {words}", "state": state, "words": words}
+
+
+def outline_path(mask: Bool[np.ndarray, "height width"]) -> str:
+    """Return the mask's outline as an SVG path: the lines between pixels inside and pixels outside.
+
+    Lines, not pixels, so that the outline covers nothing and stays thin under zoom. A mask that touches the
+    edge is closed along the edge.
+
+    Example: one pixel, in row 2 and column 1.
+        >>> outline_path(np.array([[0, 0], [0, 0], [0, 1]], dtype=bool))
+        'M1 2H2M1 3H2M1 2V3M2 2V3'
+    """
+    padded = np.pad(mask, 1).astype(np.int8)
+    across = [f"M{start} {y}H{end}" for y, start, end in _runs(np.diff(padded, axis=0)[:, 1:-1])]
+    down = [f"M{x} {start}V{end}" for x, start, end in _runs(np.diff(padded, axis=1)[1:-1].T)]
+    return "".join(across + down)
+
+
+def _runs(edges: np.ndarray) -> list[tuple[int, int, int]]:
+    """Return the runs of non-zero values in each row: (row, start, end), the end exclusive."""
+    bounds = np.diff(np.pad(edges != 0, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, starts = np.nonzero(bounds == 1)
+    _, ends = np.nonzero(bounds == -1)
+    return [(int(row), int(start), int(end)) for row, start, end in zip(rows, starts, ends, strict=True)]
+
+
+def as_css(colour: Colour) -> str:
+    """Return a colour as CSS writes it.
+
+    Example:
+        >>> as_css((230, 159, 0))
+        '#e69f00'
+    """
+    return "#" + bytes(colour).hex()
+
+
+def _png_address(pixels: np.ndarray) -> str:
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

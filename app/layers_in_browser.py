@@ -1,0 +1,201 @@
+"""The browser's half of `app.layers`: HTML, CSS and JavaScript, without a build and without a request.
+
+Text from Python reaches the page as text and attributes only, never as HTML.
+"""
+
+HTML = """
+<div class="layers">
+  <div class="controls">
+    <label class="opacity" title="How strongly the heat covers the image: 0 % shows the bare steel.">
+      Heat opacity
+      <input type="range" min="0" max="100" step="1" value="50" aria-label="Opacity of the heat, in per cent">
+      <output>50 %</output>
+    </label>
+    <label class="truth" title="Where people marked the defect.">
+      <input type="checkbox" checked> Marked defect
+    </label>
+    <span class="zoom" role="group" aria-label="Zoom of all pictures">
+      Zoom
+      <button type="button" data-zoom="out" aria-label="Zoom out">&minus;</button>
+      <output>1&times;</output>
+      <button type="button" data-zoom="in" aria-label="Zoom in">+</button>
+      <button type="button" data-zoom="whole">Whole patch</button>
+    </span>
+    <span class="legend" title="One scale for all patches: map &times; probability of the explained class.">
+      Heat 0 <img alt="Colour scale of the heat, from 0, black, to 1, pale yellow"> 1
+    </span>
+  </div>
+  <div class="pictures"></div>
+</div>
+"""
+
+CSS = """
+.layers { font-family: var(--st-font); color: var(--st-text-color); font-size: 0.85rem; }
+.controls { display: flex; flex-wrap: wrap; gap: 0.4rem 1.5rem; align-items: center; margin-bottom: 0.6rem; }
+.controls label, .zoom, .legend { display: inline-flex; gap: 0.5rem; align-items: center; white-space: nowrap; }
+.controls input { accent-color: var(--st-primary-color); margin: 0; }
+.opacity input { width: 8rem; }
+.controls output { min-width: 2.4rem; font-variant-numeric: tabular-nums; }
+.zoom output { min-width: 2rem; text-align: center; }
+button {
+  font: inherit; color: inherit; background: var(--st-background-color); cursor: pointer;
+  border: 1px solid var(--st-border-color); border-radius: 4px; padding: 0.1rem 0.55rem;
+}
+button:hover { border-color: var(--st-primary-color); }
+.legend { margin-left: auto; }
+.legend img { width: 8rem; height: 0.8rem; border: 1px solid var(--st-border-color); }
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 0.9rem; }
+figure { margin: 0; max-width: 42rem; }
+figcaption { display: flex; justify-content: space-between; gap: 1rem; margin-bottom: 0.25rem; }
+figcaption .note { opacity: 0.75; font-variant-numeric: tabular-nums; }
+.stage {
+  position: relative; aspect-ratio: 1; overflow: hidden; background: #202327; cursor: grab; touch-action: none;
+}
+.stage:active { cursor: grabbing; }
+.stage:focus-visible, button:focus-visible, input:focus-visible {
+  outline: 2px solid var(--st-primary-color); outline-offset: 2px;
+}
+.stack { position: absolute; inset: 0; transform-origin: 0 0; }
+.stack > * { position: absolute; inset: 0; width: 100%; height: 100%; image-rendering: pixelated; user-select: none; }
+.stack path { fill: none; vector-effect: non-scaling-stroke; }
+.stack .halo { stroke: #000; stroke-opacity: 0.65; stroke-width: calc(4px / var(--zoom)); }
+.stack .line { stroke-width: calc(2px / var(--zoom)); }
+.veil {
+  position: absolute; inset: 0; display: grid; place-content: center; text-align: center; padding: 1.5rem;
+  font-size: 0.9rem; line-height: 1.45; color: #fff; background: rgb(32 35 39 / 72%);
+}
+.failed .veil {
+  background: repeating-linear-gradient(45deg, rgb(60 20 20 / 88%) 0 10px, rgb(84 28 28 / 88%) 10px 20px);
+}
+.veil strong { display: block; font-size: 1rem; }
+.pending .veil::after {
+  content: ""; justify-self: center; margin-top: 0.9rem; width: 7rem; height: 3px; border-radius: 2px;
+  background: linear-gradient(90deg, #ffffff30 0 40%, #fff 50%, #ffffff30 60% 100%) 0 / 300% 100%;
+  animation: run 1.6s linear infinite;
+}
+@keyframes run { from { background-position: 100% 0; } to { background-position: 0 0; } }
+@media (prefers-reduced-motion: reduce) { .pending .veil::after { animation: none; } }
+"""
+
+JS = """
+const LARGEST_ZOOM = 16;
+const STEP = 1.5;
+const views = new WeakMap();
+
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector(".layers");
+  if (!views.has(root)) views.set(root, begin(root));
+  const view = views.get(root);
+  const drawn = JSON.stringify(data);
+  if (view.drawn === drawn) return; // the page was drawn again, the pictures are the same
+  view.drawn = drawn;
+  if (view.name !== data.name) Object.assign(view, { name: data.name, zoom: 1, x: 0, y: 0 });
+  root.querySelector(".legend img").src = data.legend;
+  root.querySelector(".pictures").replaceChildren(...data.pictures.map((picture) => figure(data, picture, view)));
+  view.show();
+}
+
+// A view: what part of the patch all pictures show. x and y: its upper left corner, as a share of the patch.
+function begin(root) {
+  const [slider, checkbox] = root.querySelectorAll("input");
+  const view = { name: null, zoom: 1, x: 0, y: 0 };
+  view.show = () => show(root, view, slider.value / 100, checkbox.checked);
+  view.zoomTo = (zoom, across = 0.5, down = 0.5) => {
+    const larger = Math.min(LARGEST_ZOOM, Math.max(1, zoom));
+    view.moveBy(across / view.zoom - across / larger, down / view.zoom - down / larger, larger);
+  };
+  view.moveBy = (across, down, zoom = view.zoom) => {
+    const last = 1 - 1 / zoom;
+    view.zoom = zoom;
+    view.x = Math.min(last, Math.max(0, view.x + across));
+    view.y = Math.min(last, Math.max(0, view.y + down));
+    view.show();
+  };
+  slider.addEventListener("input", view.show);
+  checkbox.addEventListener("change", view.show);
+  const zooms = { in: () => view.zoom * STEP, out: () => view.zoom / STEP, whole: () => 1 };
+  for (const button of root.querySelectorAll("[data-zoom]")) {
+    button.addEventListener("click", () => view.zoomTo(zooms[button.dataset.zoom]()));
+  }
+  return view;
+}
+
+function show(root, view, opacity, outlined) {
+  const [percent, times] = root.querySelectorAll("output");
+  percent.textContent = `${Math.round(opacity * 100)} %`;
+  times.textContent = `${Math.round(view.zoom * 10) / 10}\u00d7`;
+  for (const stack of root.querySelectorAll(".stack")) {
+    stack.style.setProperty("--zoom", view.zoom);
+    stack.style.transform = `scale(${view.zoom}) translate(${-100 * view.x}%, ${-100 * view.y}%)`;
+  }
+  for (const heat of root.querySelectorAll(".heat")) heat.style.opacity = opacity;
+  for (const outline of root.querySelectorAll("svg")) outline.style.display = outlined ? "" : "none";
+}
+
+function figure(data, picture, view) {
+  const caption = element("figcaption", {}, element("strong", { text: picture.title }));
+  if (picture.note) caption.append(element("span", { class: "note", text: picture.note }));
+  const stack = element("div", { class: "stack" }, element("img", { src: data.image, alt: picture.alt, draggable: false }));
+  if (picture.heat) stack.append(element("img", { class: "heat", src: picture.heat, alt: "", draggable: false }));
+  stack.append(outline(data));
+  const stage = element("div", { class: `stage ${picture.state}`, tabindex: 0, role: "group" }, stack);
+  stage.setAttribute("aria-label", `${picture.title}: plus and minus zoom, arrows move, 0 shows the whole patch`);
+  if (picture.words) stage.append(veil(picture));
+  listen(stage, view);
+  return element("figure", {}, caption, stage);
+}
+
+function veil(picture) {
+  const title = picture.state === "failed" ? `${picture.title} failed: no heat to show.` : "";
+  return element("div", { class: "veil", role: "status" }, element("strong", { text: title }), element("span", { text: picture.words }));
+}
+
+function outline(data) {
+  const drawing = svg("svg", { viewBox: "0 0 256 256", "aria-hidden": true });
+  drawing.append(svg("path", { class: "halo", d: data.outline }), svg("path", { class: "line", d: data.outline, stroke: data.colour }));
+  return drawing;
+}
+
+function listen(stage, view) {
+  const keys = {
+    "+": () => view.zoomTo(view.zoom * STEP), "=": () => view.zoomTo(view.zoom * STEP),
+    "-": () => view.zoomTo(view.zoom / STEP), 0: () => view.zoomTo(1),
+    ArrowLeft: () => view.moveBy(-0.1 / view.zoom, 0), ArrowRight: () => view.moveBy(0.1 / view.zoom, 0),
+    ArrowUp: () => view.moveBy(0, -0.1 / view.zoom), ArrowDown: () => view.moveBy(0, 0.1 / view.zoom),
+  };
+  stage.addEventListener("keydown", (event) => {
+    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+  // The wheel scrolls the page, until a click on a picture makes it zoom.
+  stage.addEventListener("wheel", (event) => {
+    if (!stage.matches(":focus")) return;
+    event.preventDefault();
+    const box = stage.getBoundingClientRect();
+    const zoom = view.zoom * Math.exp(-event.deltaY / 300);
+    view.zoomTo(zoom, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  }, { passive: false });
+  stage.addEventListener("pointerdown", (event) => stage.setPointerCapture(event.pointerId));
+  stage.addEventListener("pointermove", (event) => {
+    if (!(event.buttons & 1)) return;
+    const size = stage.clientWidth * view.zoom;
+    view.moveBy(-event.movementX / size, -event.movementY / size);
+  });
+}
+
+function element(name, { text, ...attributes }, ...children) {
+  return filled(document.createElement(name), attributes, text, children);
+}
+
+function svg(name, attributes) {
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, undefined, []);
+}
+
+function filled(node, attributes, text, children) {
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text !== undefined) node.textContent = text;
+  node.append(...children);
+  return node;
+}
+"""

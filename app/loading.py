@@ -1,0 +1,116 @@
+"""What is read from files and asked of the model, and kept for all sessions.
+
+Each cache is bounded, and keyed by what decides the result: a file by its size and time, so that data prepared
+or a model trained anew is seen when the page is loaded again. A cached model is the same object in all sessions
+at once: nobody may hook it or change its mode.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+import torch
+from pyarrow import ArrowException
+from torch import nn
+
+from app.explanations import Finished
+from app.folders import Folders, folders_from
+from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE, Checkpoint, load_checkpoint
+from severstal_xai.classes import CLASSES
+from severstal_xai.errors import InputError
+from severstal_xai.imaging import model_input
+from severstal_xai.manifest import MANIFEST_FILE, Manifest, Patch, read_manifest
+
+PREDICTIONS_FILE = "predictions.parquet"
+"""What `python -m training` may leave beside the model: its answer for each patch."""
+
+
+def folders() -> Folders:
+    """Return the folders that the inspector was started with."""
+    return folders_from(sys.argv[1:], Path())
+
+
+def open_data(root: Path) -> Manifest:
+    """Return a data folder's manifest.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+    """
+    return _manifest(str(root), _stamp(root / MANIFEST_FILE))
+
+
+def open_model(run: Path) -> Checkpoint:
+    """Return a run folder's model.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+    """
+    return _checkpoint(str(run), _stamp(run / MODEL_FILE), _stamp(run / WEIGHTS_FILE))
+
+
+def predicted_classes(run: Path) -> dict[str, int]:
+    """Return the class that the model gave each patch, by the patch's name; empty where no such file lies.
+
+    Raises:
+        InputError: The file is damaged or holds something else.
+    """
+    path = run / PREDICTIONS_FILE
+    return _predictions(str(path), _stamp(path)) if path.is_file() else {}
+
+
+def probabilities(checkpoint: Checkpoint, patch: Patch, grey: np.ndarray) -> tuple[float, ...]:
+    """Return the model's softmax probabilities of the classes, in their order."""
+    return _probabilities(checkpoint.card.weights_sha256, patch.image_sha256, checkpoint.model, grey)
+
+
+@st.cache_resource(show_spinner=False)
+def finished() -> Finished:
+    """Return the explanations that are ready, of all sessions: 400 maps take about 100 MB."""
+    return Finished(max_entries=400)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None  # the reader says what is wrong
+    return status.st_size, status.st_mtime_ns
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the list of patches …")
+def _manifest(root: str, stamp: tuple[int, int] | None) -> Manifest:  # noqa: ARG001 (part of the cache's key)
+    return read_manifest(Path(root))
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the model …")
+def _checkpoint(run: str, *stamps: tuple[int, int] | None) -> Checkpoint:  # noqa: ARG001 (as above)
+    return load_checkpoint(Path(run))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _predictions(path: str, stamp: tuple[int, int] | None) -> dict[str, int]:  # noqa: ARG001 (as above)
+    try:
+        table = pd.read_parquet(path, columns=["patch", "predicted"])
+    except (ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable table of predictions, expected one of training") from error
+    predicted = {
+        str(patch): int(answer) for patch, answer in zip(table["patch"], table["predicted"], strict=True)
+    }
+    for patch, answer in predicted.items():
+        if answer not in range(len(CLASSES)):
+            raise InputError(f"{path}: patch {patch!r}: class {answer}, expected 0 to {len(CLASSES) - 1}")
+    return predicted
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _probabilities(
+    weights: str,  # noqa: ARG001 (as above)
+    image: str,  # noqa: ARG001 (as above)
+    _model: nn.Module,
+    _grey: np.ndarray,
+) -> tuple[float, ...]:
+    with torch.no_grad():
+        logits = _model(torch.from_numpy(model_input(_grey))[None])
+    return tuple(logits.softmax(dim=1)[0].tolist())

@@ -1,0 +1,111 @@
+"""What the page says when something is missing, damaged or broken: plain English, and what to do next."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app.words import plain
+from severstal_xai.errors import InputError
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do about a problem.
+
+    Args:
+        title: The problem, in a sentence.
+        text: What it means and what helps.
+        commands: What to type, one command a line.
+    """
+
+    title: str
+    text: str
+    commands: tuple[str, ...] = ()
+
+
+_START = "streamlit run app/main.py -- --data data/patches --run runs/NAME"
+
+WRONG_START = Advice(
+    "The inspector was started with an argument that it does not know.", "Start it like this:", (_START,)
+)
+NO_DATA = Advice(
+    "There are no patches to show.",
+    "The inspector needs a data folder. Make the small demo, or prepare Severstal's images, "
+    "then load this page again:",
+    (
+        "make demo",
+        "python -m data_prep --source severstal-steel-defect-detection.zip --output data/patches",
+        _START,
+    ),
+)
+NO_MODEL = Advice(
+    "There is no trained model to ask.",
+    "The inspector needs a run folder with a whole model. Make the small demo, or train one, "
+    "then load this page again:",
+    ("make demo", "python -m training --data data/patches --output runs/NAME", _START),
+)
+NO_SUCH_PATCH = Advice(
+    "The address names a patch that is not in this data.",
+    "Choose a patch on the left, or ask who sent the address which data it is from.",
+)
+DAMAGED_PATCH = Advice(
+    "This patch cannot be shown.",
+    "Its files are missing, damaged or not those that were prepared. Choose another patch on the left; "
+    "to find out what else is damaged, and to prepare the data anew:",
+    (
+        "python -m data_prep.verify --data data/patches",
+        "python -m data_prep --source severstal-steel-defect-detection.zip --output data/patches",
+    ),
+)
+OTHER_DATA = Advice(
+    "This model was trained on other data than is shown here.",
+    "Patches that it learnt from may be listed as test patches, so it may look better than it is. "
+    "To be sure, show a run together with the data folder that it was trained on.",
+)
+_OUR_FAULT = Advice(
+    "Something went wrong inside the inspector.",
+    "It is a fault of the program, not yours. Loading the page again may help. "
+    "The details are in the log, in the window where the inspector was started.",
+)
+
+
+def problem(advice: Advice, detail: str = "") -> None:
+    """Say that the page cannot show what was asked for, why, and what to do next."""
+    st.error(f"**{advice.title}**" + (f"  \n{plain(detail)}" if detail else ""))
+    st.write(advice.text)
+    if advice.commands:
+        st.code("\n".join(advice.commands), language=None)
+
+
+def warn(advice: Advice) -> None:
+    """Say that what the page shows is to be taken with care, and why."""
+    st.warning(f"**{advice.title}** {advice.text}")
+
+
+@contextmanager
+def stopped_by_wrong_input(advice: Advice) -> Iterator[None]:
+    """Turn an `InputError` into a message, and end the page there."""
+    try:
+        yield
+    except InputError as error:
+        problem(advice, str(error))
+        st.stop()
+
+
+@contextmanager
+def calm() -> Iterator[None]:
+    """Keep a traceback off the page; it goes to the log.
+
+    The one place that catches every exception: beyond it is Streamlit, whose words for a bug of ours are about
+    its makers' cloud. Streamlit's own signals (rerun, stop) are no `Exception`s and pass.
+    """
+    try:
+        yield
+    except Exception:
+        _LOG.exception("the page broke off")
+        problem(_OUR_FAULT)

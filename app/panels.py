@@ -1,0 +1,127 @@
+"""The panels of the pages: one function a panel, each explained to its reader in plain English."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import streamlit as st
+import torch
+
+from app import bars, layers
+from app.explanations import EFFORTS, Effort, Found, Outcome
+from app.folders import Folders
+from app.words import class_title, percent, plain
+from explain.metrics.localisation import energy_pointing
+from severstal_xai.checkpoint import Checkpoint
+from severstal_xai.classes import CLASSES, SOUND
+from severstal_xai.manifest import Manifest, Patch
+
+_USUAL = -1
+_MAP_COLOUR, _CHANCE_COLOUR = (47, 93, 124), (150, 156, 162)
+
+
+def explained_class(probabilities: Sequence[float]) -> int:
+    """Let the user choose which class the heat speaks for.
+
+    Unless told otherwise it is the model's answer; where that is "sound", the likeliest defect: the heat of
+    "sound" covers a clean patch, which must look cold.
+    """
+    answer = int(np.argmax(probabilities))
+    likeliest = SOUND.id + 1 + int(np.argmax(probabilities[SOUND.id + 1 :]))
+    usual = f"the likeliest defect: {likeliest}" if answer == SOUND.id else f"the model's answer: {answer}"
+    chosen: int = st.selectbox(
+        "Which class to explain",
+        [_USUAL, *range(len(CLASSES))],
+        key="target",
+        format_func=lambda choice: usual if choice == _USUAL else class_title(choice),
+        help="The heat shows what in the image speaks for this class.",
+    )
+    return likeliest if chosen == _USUAL else chosen
+
+
+def effort() -> Effort:
+    """Let the user choose how long SISE may take."""
+    return st.radio(
+        "How thoroughly SISE works",
+        EFFORTS,
+        key="effort",
+        format_func=lambda choice: choice.name,
+        captions=[choice.words for choice in EFFORTS],
+    )
+
+
+def provenance(folders: Folders, checkpoint: Checkpoint, manifest: Manifest) -> None:
+    """Say which data and which model are shown; the folders' names only."""
+    data, run = folders.data.resolve().name, folders.run.resolve().name
+    st.caption(
+        f"Data: {plain(data)}, {len(manifest.patches)} patches  \n"
+        f"Model: {plain(run)}, {plain(checkpoint.card.architecture)}, epoch {checkpoint.card.epoch}"
+    )
+
+
+def heading(patch: Patch, probabilities: Sequence[float]) -> None:
+    """Name the patch, what people say of it and what the model says."""
+    answer = int(np.argmax(probabilities))
+    st.subheader(f"Patch {plain(patch.patch)}")
+    st.write(
+        f"People marked it **{class_title(patch.label)}**. "
+        + ("The model agrees: " if answer == patch.label else "The model disagrees: ")
+        + f"**{class_title(answer)}**, with a probability of {percent(probabilities[answer])}."
+    )
+
+
+def pictures(
+    patch: Patch, grey: np.ndarray, mask: np.ndarray, target: int, drawn: Sequence[layers.Layer]
+) -> None:
+    """Show the image and the methods' heat side by side, with the ground truth's outline."""
+    layers.draw(layers.Patchwork(patch.patch, grey, mask, CLASSES[patch.label].colour, tuple(drawn)))
+    st.caption(
+        f"The heat shows what speaks for **{class_title(target)}**: the method's map times the model's probability of "
+        f"that class ({percent(drawn[0].scale)}). The scale is the same for all patches; dark means: nothing found. "
+        "Click a picture and turn the wheel to zoom, drag to move."
+    )
+
+
+def try_again(forget: Callable[[], None]) -> None:
+    """Offer to make failed explanations again."""
+    st.button("Try what failed again", on_click=forget)
+
+
+def probability_bars(patch: Patch, probabilities: Sequence[float]) -> None:
+    """Show the model's probabilities of the five classes."""
+    st.markdown("**How sure the model is of each class**")
+    answer = int(np.argmax(probabilities))
+    marks = {patch.label: "marked", answer: "model's answer"}
+    if answer == patch.label:
+        marks = {answer: "marked, answer"}
+    bars.draw(
+        "probabilities",
+        [
+            bars.Bar(class_title(known.id), share, known.colour, mark=marks.get(known.id, ""))
+            for known, share in zip(CLASSES, probabilities, strict=True)
+        ],
+    )
+    st.caption("“Marked” is what people say of the patch. The shares add up to 100 %.")
+
+
+def agreement(mask: np.ndarray, outcomes: Mapping[str, Outcome | None]) -> None:
+    """Show how much of each method's heat lies inside the marked defect."""
+    st.markdown("**How much of the heat lies inside the marked defect**")
+    if not mask.any():
+        st.write("No defect is marked on this patch, so there is nothing to compare the heat with.")
+        return
+    chance = float(mask.mean())
+    compared = [_agreement_bar(title, outcome, mask) for title, outcome in outcomes.items()]
+    bars.draw("agreement", [*compared, bars.Bar("a map that knows nothing", chance, _CHANCE_COLOUR)])
+    st.caption(
+        "100 %: all heat lies on the defect (energy-based pointing game). The defect covers "
+        f"{int(mask.sum()):,} of {mask.size:,} pixels, so a map that knows nothing scores {percent(chance)}."
+    )
+
+
+def _agreement_bar(title: str, outcome: Outcome | None, mask: np.ndarray) -> bars.Bar:
+    if not isinstance(outcome, Found):
+        return bars.Bar(title, None, _MAP_COLOUR, "being computed" if outcome is None else "failed")
+    if not outcome.saliency.any():
+        return bars.Bar(title, None, _MAP_COLOUR, "no heat at all")
+    share = energy_pointing(torch.from_numpy(outcome.saliency), torch.from_numpy(mask))
+    return bars.Bar(title, share, _MAP_COLOUR)
