@@ -39,8 +39,7 @@ def decode_rle(text: str, height: int, width: int) -> Bool[np.ndarray, "height w
                [0, 1, 1],
                [0, 0, 0]])
     """
-    runs = _parse(text)
-    _check(runs, height * width)
+    runs = _parse(text, height * width)
     # +1 where a run begins, -1 where it ends: the running sum is 1 inside runs, without a loop over them.
     steps = np.zeros(height * width + 1, dtype=np.int8)
     steps[runs[:, 0] - 1] += 1
@@ -49,14 +48,26 @@ def decode_rle(text: str, height: int, width: int) -> Bool[np.ndarray, "height w
     return np.ascontiguousarray(down_columns.reshape(width, height).T)
 
 
-def _parse(text: str) -> np.ndarray:
+def check_rle(text: str, height: int, width: int) -> None:
+    """Check, without building it, that the text encodes a mask of `height` x `width` pixels.
+
+    Raises:
+        InputError: As `decode_rle`.
+    """
+    _parse(text, height * width)
+
+
+def _parse(text: str, pixels: int) -> np.ndarray:
+    """Return the runs, an array of (start, length), checked."""
     words = text.split()
     if len(words) % 2:
         raise InputError(f"run-length encoding has {len(words)} numbers, expected pairs of start and length")
     for word in words:
         if not _WHOLE_NUMBER.fullmatch(word):
             raise InputError(f"run-length encoding holds {word[:40]!r}, expected whole numbers")
-    return np.array(words, dtype=np.int64).reshape(-1, 2)
+    runs = np.array(words, dtype=np.int64).reshape(-1, 2)
+    _check(runs, pixels)
+    return runs
 
 
 def _check(runs: np.ndarray, pixels: int) -> None:

@@ -1,0 +1,153 @@
+"""`train.csv`, checked line by line.
+
+Two forms are known: `ImageId,ClassId,EncodedPixels`, a row for each defect class of a strip; and the older
+`ImageId_ClassId,EncodedPixels`, a row for each strip and class, empty where there is no such defect.
+"""
+
+import csv
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from data_prep.rejects import Reject, reject
+from data_prep.source import ANNOTATIONS
+from severstal_xai.classes import DEFECTS
+from severstal_xai.errors import InputError, about
+from severstal_xai.files import check_name
+from severstal_xai.rle import check_rle
+from severstal_xai.strips import STRIP_HEIGHT, STRIP_WIDTH
+
+NEW_COLUMNS = ("ImageId", "ClassId", "EncodedPixels")
+OLD_COLUMNS = ("ImageId_ClassId", "EncodedPixels")
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What is known of the strips' defects.
+
+    Args:
+        masks: By strip's file name: the run-length encoded mask of each class, by class. A strip that is not
+            there is free of defects.
+        doubtful: Strips with a row that was rejected: nobody knows what they show, so they are not used.
+        rejects: The rows that were not used.
+    """
+
+    masks: Mapping[str, Mapping[int, str]]
+    doubtful: frozenset[str]
+    rejects: tuple[Reject, ...]
+
+
+@dataclass(frozen=True)
+class _Row:
+    image: str
+    label: str
+    runs: str
+    may_be_empty: bool
+
+
+def read_annotations(content: bytes, images: Collection[str]) -> Annotations:
+    """Read `train.csv`.
+
+    Args:
+        content: The file's bytes: UTF-8, with or without a byte order mark, lines ended in any way.
+        images: The strips' file names that there are.
+
+    Raises:
+        InputError: The file is empty, is not text, or its header names neither form's columns: then no strip's
+            truth is known.
+    """
+    masks: dict[str, dict[int, str]] = {}
+    seen: set[tuple[str, int]] = set()
+    doubtful: set[str] = set()
+    rejects: list[Reject] = []
+    lines = _lines(_decode(content))
+    columns = _columns(next(lines, (1, ""))[1])
+    for number, line in lines:
+        try:
+            row = _row(columns, _cells(line))
+            label = _check_row(row, images, seen)
+        except InputError as error:
+            rejects.append(reject(ANNOTATIONS, number, line, error))
+            doubtful.update(_strips_of(columns, line))
+        else:
+            seen.add((row.image, label))
+            if row.runs:
+                masks.setdefault(row.image, {})[label] = row.runs
+    return Annotations(masks, frozenset(doubtful), tuple(rejects))
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{ANNOTATIONS}: not UTF-8 text (byte {error.start}), expected a CSV file"
+        ) from error
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of each line that is not blank.
+
+    No cell of ours holds a line break, so each line is read for itself: a quote that is never closed costs its
+    own line, and not all those after it.
+    """
+    for number, line in enumerate(_LINE_END.split(text), start=1):
+        if line.strip():
+            yield number, line
+
+
+def _cells(line: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], strict=True))]
+    except csv.Error as error:
+        raise InputError(f"not a line of CSV ({error})") from error
+
+
+def _columns(header: str) -> list[str]:
+    """Return the names of the columns, which must be those of one form; others beside them do no harm."""
+    if not header:
+        raise InputError(f"{ANNOTATIONS}: empty, expected the columns {', '.join(NEW_COLUMNS)}")
+    with about(f"{ANNOTATIONS}, line 1"):
+        names = _cells(header)
+    expected = OLD_COLUMNS if OLD_COLUMNS[0] in names else NEW_COLUMNS
+    for column in expected:
+        if names.count(column) != 1:
+            raise InputError(
+                f"{ANNOTATIONS}: column {column} is there {names.count(column)} times in {','.join(names)[:200]!r}, expected once"
+            )
+    return names
+
+
+def _row(columns: list[str], cells: list[str]) -> _Row:
+    if len(cells) != len(columns):
+        raise InputError(f"{len(cells)} cells, expected {len(columns)}, one a column")
+    named = dict(zip(columns, cells, strict=True))
+    if OLD_COLUMNS[0] in named:
+        image, _, label = named[OLD_COLUMNS[0]].rpartition("_")
+        return _Row(image, label, named["EncodedPixels"], may_be_empty=True)
+    return _Row(named["ImageId"], named["ClassId"], named["EncodedPixels"], may_be_empty=False)
+
+
+def _check_row(row: _Row, images: Collection[str], seen: Collection[tuple[str, int]]) -> int:
+    """Return the row's class; InputError where anything in it cannot be true."""
+    check_name(row.image)
+    if row.image not in images:
+        raise InputError(f"strip {row.image!r} has no usable file in train_images/, expected one")
+    label = next((defect.id for defect in DEFECTS if str(defect.id) == row.label), None)
+    if label is None:
+        raise InputError(f"class {row.label!r}, expected {DEFECTS[0].id} to {DEFECTS[-1].id}")
+    if (row.image, label) in seen:
+        raise InputError(f"strip {row.image!r} and class {label} came before, expected one row for both")
+    if not row.runs and not row.may_be_empty:
+        raise InputError("EncodedPixels is empty, expected runs: this form of the file lists defects only")
+    check_rle(row.runs, STRIP_HEIGHT, STRIP_WIDTH)
+    return label
+
+
+def _strips_of(columns: list[str], line: str) -> list[str]:
+    """Return the strip that a rejected line may have been about, as far as one can tell."""
+    named = dict(zip(columns, (cell.strip(' "') for cell in line.split(",")), strict=False))
+    if OLD_COLUMNS[0] in named:
+        return [named[OLD_COLUMNS[0]].rpartition("_")[0]]
+    return [named["ImageId"]] if "ImageId" in named else []

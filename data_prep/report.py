@@ -1,0 +1,194 @@
+"""The report of a data folder: what was built, beside the paper's Table 3, in words, numbers and pictures."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from data_prep.figures import draw_contact_sheet, draw_defect_sizes
+from data_prep.patches import LeftOut
+from data_prep.rejects import REJECTED_FILE, Reject
+from data_prep.settings import DataPrepSettings
+from data_prep.split import count_shared_strips
+from data_prep.strip_work import LeftOutPatch
+from severstal_xai.classes import CLASSES, DEFECTS
+from severstal_xai.files import write_bytes, write_text
+from severstal_xai.manifest import Patch, Split
+from severstal_xai.strips import PATCH_SIZE
+
+REPORT_FILE = "report.md"
+CONTACT_SHEET = "report/patches.png"
+DEFECT_SIZES = "report/defect_sizes.png"
+REPORTS = (REPORT_FILE, CONTACT_SHEET, DEFECT_SIZES)
+
+TABLE_3 = {0: (16620, 7124), 1: (935, 401), 2: (147, 63), 3: (8166, 3500), 4: (971, 417)}
+"""The paper's patches of each class for training, validation included, and for the test."""
+_PAPER_EVALUATION = {1: 401, 2: 63, 3: 500, 4: 417}
+_SHOWN = 20
+
+
+def write_report(
+    settings: DataPrepSettings,
+    patches: Sequence[Patch],
+    left_out: Sequence[LeftOutPatch],
+    rejects: Sequence[Reject],
+    *,
+    strips: int,
+    annotated: int,
+) -> None:
+    """Write `report.md` and its pictures into the data folder.
+
+    Args:
+        settings: What was built, and where.
+        patches: All patches; their files are there.
+        left_out: The windows that became none.
+        rejects: What could not be used.
+        strips: How many strips were read.
+        annotated: How many of them have a defect.
+    """
+    folder = settings.output
+    write_bytes(folder / CONTACT_SHEET, draw_contact_sheet(folder, patches))
+    write_bytes(folder / DEFECT_SIZES, draw_defect_sizes(patches))
+    sections = (
+        f"# Patches of {settings.source}",
+        _summary(patches, left_out, rejects, strips, annotated),
+        _counts(patches),
+        _evaluation(patches),
+        _neighbours(settings, patches),
+        _left_out(settings, left_out),
+        _rejected(rejects),
+        _sizes(patches),
+        f"## How they look\n\nUp to eight patches of each class, drawn by lot, their defects outlined.\n\n![Patches of each class]({CONTACT_SHEET})",
+    )
+    write_text(folder / REPORT_FILE, "\n\n".join(sections) + "\n")
+
+
+def _summary(
+    patches: Sequence[Patch],
+    left_out: Sequence[LeftOutPatch],
+    rejects: Sequence[Reject],
+    strips: int,
+    annotated: int,
+) -> str:
+    return (
+        f"{strips:,} strips were read, {annotated:,} of them with defects. They gave {len(patches):,} patches; "
+        f"{len(left_out):,} windows were left out and {len(rejects):,} things were rejected, each for a reason given below."
+    )
+
+
+def _counts(patches: Iterable[Patch]) -> str:
+    counts = Counter((patch.label, patch.split) for patch in patches)
+    rows = []
+    for steel_class in CLASSES:
+        ours = [counts[steel_class.id, split] for split in Split]
+        training, test = TABLE_3[steel_class.id]
+        rows.append(
+            [f"{steel_class.id} {steel_class.name}", *ours, sum(ours), training, test, training + test]
+        )
+    totals = [sum(int(row[column]) for row in rows) for column in range(1, 8)]
+    header = ["class", *Split, "total", "paper: training", "paper: test", "paper: total"]
+    return (
+        "## Patches of each class\n\n"
+        "Beside the paper's Table 3, which counts validation as training and is of all 12,568 strips.\n\n"
+        + table(header, [*rows, ["all", *totals]])
+    )
+
+
+def _evaluation(patches: Iterable[Patch]) -> str:
+    counts = Counter(patch.label for patch in patches if patch.evaluation)
+    rows = [[f"{one.id} {one.name}", counts[one.id], _PAPER_EVALUATION[one.id]] for one in DEFECTS]
+    rows.append(["all", counts.total(), sum(_PAPER_EVALUATION.values())])
+    return "## Evaluation subset\n\nThe test patches on which methods are compared.\n\n" + table(
+        ["class", "ours", "paper"], rows
+    )
+
+
+def _neighbours(settings: DataPrepSettings, patches: Sequence[Patch]) -> str:
+    splits = {patch.patch: patch.split for patch in patches}
+    shared = count_shared_strips(splits, {patch.patch: patch.strip for patch in patches})
+    test = sum(split == Split.TEST for split in splits.values())
+    share = f" ({shared / test:.0%})" if test else ""
+    text = f"## Neighbours of the test\n\n{shared:,} of {test:,} test patches{share} share a strip with training or validation"
+    if settings.split.unit == "patch":
+        return (
+            f"{text}: neighbours on one strip look alike, so scores on this split, the paper's, flatter the model. "
+            "`configs/data_prep_by_strip.yaml` splits by strip."
+        )
+    return f"{text}: the split is by strip."
+
+
+def _left_out(settings: DataPrepSettings, left_out: Sequence[LeftOutPatch]) -> str:
+    counts = Counter((one.reason, one.label) for one in left_out)
+    rows = []
+    for reason in LeftOut:
+        ours = [counts[reason, steel_class.id] for steel_class in CLASSES]
+        rows.append([reason.value, *ours, sum(ours)])
+    labelled = [one for one in left_out if one.reason == LeftOut.BLACK and one.label]
+    text = (
+        "## Windows left out\n\n"
+        f"By the class that the annotation gives them; each is listed in `left_out.csv`. Black is a mean grey value "
+        f"below {settings.black_level} of 255.\n\n"
+        + table(["reason", *(str(steel_class.id) for steel_class in CLASSES), "total"], rows)
+    )
+    names = ", ".join(
+        f"{one.patch} (class {one.label}, mean {one.mean_grey:.2f})" for one in labelled[:_SHOWN]
+    )
+    more = f" and {len(labelled) - _SHOWN} more" if len(labelled) > _SHOWN else ""
+    return f"{text}\n\nBlack patches that carried a label: {len(labelled)}{': ' + names + more if labelled else ''}."
+
+
+def _rejected(rejects: Sequence[Reject]) -> str:
+    if not rejects:
+        return "## Rejects\n\nNothing was rejected."
+    rows = [
+        [one.file, one.line or "", _for_cell(one.value), _for_cell(one.reason)]
+        for one in sorted(rejects)[:_SHOWN]
+    ]
+    text = f"## Rejects\n\n{len(rejects):,}, all in `{REJECTED_FILE}`; the first {len(rows)}:\n\n"
+    return text + table(["file", "line", "value", "reason"], rows)
+
+
+def _for_cell(text: str) -> str:
+    """Keep what came from outside from being read as Markdown or HTML."""
+    printable = "".join(sign if sign.isprintable() else " " for sign in text)
+    return f"`{printable.replace('`', ' ').replace('|', ' ')}`" if printable.strip() else ""
+
+
+def _sizes(patches: Sequence[Patch]) -> str:
+    rows: list[list[object]] = []
+    for defect in DEFECTS:
+        sizes = [patch.defect_pixels for patch in patches if patch.label == defect.id]
+        if sizes:
+            quantiles = np.quantile(sizes, [0, 0.25, 0.5, 0.75, 1]).astype(int).tolist()
+            rows.append([f"{defect.id} {defect.name}", *quantiles, f"{np.median(sizes) / PATCH_SIZE**2:.1%}"])
+    header = [
+        "class",
+        "least",
+        "lower quarter",
+        "median",
+        "upper quarter",
+        "most",
+        "median share of the patch",
+    ]
+    return (
+        "## Defect sizes\n\nPixels of the ground truth on a patch, of its 65,536.\n\n"
+        + table(header, rows)
+        + f"\n\n![Defect sizes of each class]({DEFECT_SIZES})"
+    )
+
+
+def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table; whole numbers with their thousands set apart.
+
+    Example:
+        >>> print(table(["class", "patches"], [["3", 11666]]))
+        | class | patches |
+        | --- | --- |
+        | 3 | 11,666 |
+    """
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_shown(cell) for cell in line) + " |" for line in lines)
+
+
+def _shown(cell: object) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)

@@ -1,0 +1,220 @@
+"""Where strips come from: Kaggle's folder or Kaggle's zip, read in place.
+
+Both hold `train.csv` and `train_images/`. Nothing is ever unpacked, and a name that would lead out of the
+folder is a reject.
+"""
+
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from data_prep.rejects import Reject, reject
+from severstal_xai.errors import InputError
+from severstal_xai.files import check_name
+
+ANNOTATIONS = "train.csv"
+IMAGES = "train_images"
+_ENDINGS = {".jpg", ".jpeg", ".png"}
+_LARGEST_CSV = 512 * 2**20
+_LARGEST_IMAGE = 16 * 2**20
+
+WHERE_TO_GET_IT = (
+    "no source: download 'severstal-steel-defect-detection' from Kaggle and give its zip, or the folder with "
+    "train_images/ and train.csv, as --source; or make strips with "
+    "`python -m data_prep.synthesize --output strips --strips 120 --seed 0`"
+)
+
+
+class Source(Protocol):
+    """A place that holds strips."""
+
+    def read_annotations(self) -> bytes:
+        """Read `train.csv`."""
+        ...
+
+    def list_images(self) -> tuple[dict[str, int], list[Reject]]:
+        """Return the strips' file names with their checksums (CRC-32), and what is no strip's file."""
+        ...
+
+    def read_image(self, name: str) -> bytes:
+        """Read a strip's file, from any thread; InputError where that fails."""
+        ...
+
+
+def open_source(path: Path | None) -> Source:
+    """Open Kaggle's folder or zip.
+
+    Raises:
+        InputError: There is none, or it does not hold `train.csv` and `train_images/`.
+    """
+    if path is None:
+        raise InputError(WHERE_TO_GET_IT)
+    if path.is_dir():
+        return _open_folder(path)
+    if path.is_file():
+        return _open_zip(path)
+    raise InputError(
+        f"--source {path}: no such folder or file; {WHERE_TO_GET_IT.removeprefix('no source: ')}"
+    )
+
+
+def image_path(name: str) -> str:
+    """Return how a strip's file is called in the list of rejects."""
+    return f"{IMAGES}/{name}"
+
+
+def _sort_out(names: Iterable[tuple[str, int]]) -> tuple[dict[str, int], list[Reject]]:
+    """Keep the names that can be strips; refuse unsafe ones, other files, and two that would be one patch."""
+    images: dict[str, int] = {}
+    rejects: list[Reject] = []
+    taken: dict[str, str] = {}
+    for name, checksum in sorted(names):
+        try:
+            check_name(name)
+            _check_strip_name(name, taken)
+        except InputError as error:
+            rejects.append(reject(image_path(name), 0, name, error))
+        else:
+            images[name] = checksum
+            taken[PurePosixPath(name).stem.casefold()] = name
+    return images, rejects
+
+
+def _check_strip_name(name: str, taken: Mapping[str, str]) -> None:
+    path = PurePosixPath(name)
+    if path.suffix.lower() not in _ENDINGS:
+        raise InputError(f"ends in {path.suffix!r}, expected one of {', '.join(sorted(_ENDINGS))}")
+    if path.stem.casefold() in taken:
+        raise InputError(
+            f"would have the same patches as {taken[path.stem.casefold()]}, expected strips of distinct names"
+        )
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """Kaggle's folder."""
+
+    root: Path
+
+    def read_annotations(self) -> bytes:
+        """Read `train.csv`."""
+        return (self.root / ANNOTATIONS).read_bytes()
+
+    def list_images(self) -> tuple[dict[str, int], list[Reject]]:
+        """Return the strips' files; reads each once, for its checksum."""
+        images, rejects = _sort_out(
+            (path.name, 0) for path in (self.root / IMAGES).iterdir() if path.is_file()
+        )
+        return {name: self._checksum(name) for name in images}, rejects
+
+    def _checksum(self, name: str) -> int:
+        try:
+            return zlib.crc32((self.root / IMAGES / name).read_bytes())
+        except OSError:
+            return 0  # reading it again tells why, and makes it a reject
+
+    def read_image(self, name: str) -> bytes:
+        """Read a strip's file."""
+        try:
+            return (self.root / IMAGES / name).read_bytes()
+        except OSError as error:
+            raise InputError(f"cannot be read ({error.strerror}), expected an image file") from error
+
+
+def _open_folder(path: Path) -> FolderSource:
+    for part, found in (
+        (ANNOTATIONS, (path / ANNOTATIONS).is_file()),
+        (f"{IMAGES}/", (path / IMAGES).is_dir()),
+    ):
+        if not found:
+            raise InputError(
+                f"--source {path}: {part} is missing, expected Kaggle's folder with {ANNOTATIONS} and {IMAGES}/"
+            )
+    return FolderSource(path)
+
+
+@dataclass(frozen=True)
+class ZipSource:
+    """Kaggle's zip; its entries may lie in a folder of their own.
+
+    Args:
+        archive: The opened zip.
+        root: The folder inside it that holds `train.csv`; empty, or with a closing slash.
+    """
+
+    archive: zipfile.ZipFile
+    root: str
+
+    def read_annotations(self) -> bytes:
+        """Read `train.csv`."""
+        try:
+            return _read_entry(self.archive, self.root + ANNOTATIONS, _LARGEST_CSV)
+        except InputError as error:
+            raise InputError(f"{self.archive.filename}, {ANNOTATIONS}: {error}") from error
+
+    def list_images(self) -> tuple[dict[str, int], list[Reject]]:
+        """Return the strips' entries; their checksums are in the zip's table of contents."""
+        entries = [entry for entry in self.archive.infolist() if not entry.is_dir()]
+        inside, rejects = self._sort_out_paths(entries)
+        images, refused = _sort_out(inside)
+        return images, rejects + refused
+
+    def _sort_out_paths(
+        self, entries: Sequence[zipfile.ZipInfo]
+    ) -> tuple[list[tuple[str, int]], list[Reject]]:
+        prefix = f"{self.root}{IMAGES}/"
+        times = Counter(entry.orig_filename for entry in entries)
+        inside, rejects = [], []
+        for entry in entries:
+            path = entry.orig_filename
+            if _leaves_the_folder(path):
+                rejects.append(
+                    reject(path, 0, path, "zip entry that would leave the folder, expected a path inside it")
+                )
+            elif path.startswith(prefix) and times[path] > 1:
+                rejects.append(reject(path, 0, path, f"{times[path]} zip entries of this name, expected one"))
+            elif path.startswith(prefix):
+                inside.append((path.removeprefix(prefix), entry.CRC))
+        return inside, rejects
+
+    def read_image(self, name: str) -> bytes:
+        """Read a strip's entry; the zip's own checksum is checked."""
+        return _read_entry(self.archive, f"{self.root}{IMAGES}/{name}", _LARGEST_IMAGE)
+
+
+def _leaves_the_folder(path: str) -> bool:
+    return path.startswith("/") or "\\" in path or ":" in path or ".." in PurePosixPath(path).parts
+
+
+def _read_entry(archive: zipfile.ZipFile, path: str, largest: int) -> bytes:
+    entry = archive.getinfo(path)
+    if entry.file_size > largest:
+        raise InputError(f"zip entry of {entry.file_size} bytes, expected at most {largest}")
+    try:
+        return archive.read(entry)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
+        raise InputError(f"zip entry cannot be read ({error})") from error
+
+
+def _open_zip(path: Path) -> ZipSource:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"--source {path}: not a folder and not a readable zip ({error})") from error
+    found = [
+        entry.orig_filename
+        for entry in archive.infolist()
+        if PurePosixPath(entry.orig_filename).name == ANNOTATIONS
+    ]
+    safe = sorted(
+        (name for name in found if not _leaves_the_folder(name)), key=lambda name: (name.count("/"), name)
+    )
+    if not safe:
+        raise InputError(
+            f"--source {path}: {ANNOTATIONS} is missing, expected Kaggle's zip with {ANNOTATIONS} and {IMAGES}/"
+        )
+    return ZipSource(archive, safe[0].removesuffix(ANNOTATIONS))

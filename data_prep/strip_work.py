@@ -1,0 +1,146 @@
+"""One strip's work: read it, check it, cut it, write its patches; a record of all that came of it."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from data_prep.patches import LeftOut, Verdict, count_defect_pixels, drop_black, judge
+from data_prep.rejects import Reject, reject
+from data_prep.settings import LabelRules
+from data_prep.source import Source, image_path
+from severstal_xai.errors import InputError
+from severstal_xai.files import sha256, write_bytes
+from severstal_xai.imaging import STRIP_SHAPE, encode_mask, encode_png, read_grey
+from severstal_xai.rle import decode_rle
+from severstal_xai.strips import Window, cut, patch_name
+
+IMAGES = "images"
+MASKS = "masks"
+
+
+@dataclass(frozen=True)
+class StripTask:
+    """A strip to work on: its file's name, and its run-length encoded masks by class."""
+
+    image: str
+    runs: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPatch:
+    """A patch that was written; the fields are the manifest's."""
+
+    patch: str
+    strip: str
+    index: int
+    x: int
+    label: int
+    defect_pixels: int
+    mean_grey: float
+    image: str
+    mask: str
+    image_sha256: str
+    mask_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutPatch:
+    """A window that became no patch, and why."""
+
+    patch: str
+    label: int
+    mean_grey: float
+    reason: LeftOut
+
+
+@dataclass(frozen=True)
+class StripRecord:
+    """What came of a strip.
+
+    Args:
+        image: The strip's file name.
+        patches: What was written.
+        left_out: What was not.
+        rejects: The strip itself, where it could not be used.
+    """
+
+    image: str
+    patches: tuple[KeptPatch, ...] = field(default=())
+    left_out: tuple[LeftOutPatch, ...] = field(default=())
+    rejects: tuple[Reject, ...] = field(default=())
+
+    def to_json(self) -> str:
+        """Return the record as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @staticmethod
+    def from_json(line: str) -> "StripRecord":
+        """Read a record; ValueError, KeyError or TypeError where the line is none."""
+        content: dict[str, Any] = json.loads(line)
+        return StripRecord(
+            image=content["image"],
+            patches=tuple(KeptPatch(**patch) for patch in content["patches"]),
+            left_out=tuple(
+                LeftOutPatch(**{**patch, "reason": LeftOut(patch["reason"])}) for patch in content["left_out"]
+            ),
+            rejects=tuple(Reject(**one) for one in content["rejects"]),
+        )
+
+
+def work_on_strip(
+    source: Source, task: StripTask, windows: tuple[Window, ...], rules: LabelRules, output: Path
+) -> StripRecord:
+    """Cut a strip into patches and write those that the rules keep, each file whole.
+
+    A strip that is no usable image gives a record that says so.
+    """
+    try:
+        grey = read_grey(source.read_image(task.image), STRIP_SHAPE)
+    except InputError as error:
+        return StripRecord(task.image, rejects=(reject(image_path(task.image), 0, task.image, error),))
+    masks = {label: decode_rle(runs, *STRIP_SHAPE) for label, runs in task.runs.items()}
+    strip = PurePosixPath(task.image).stem
+    kept, left_out = [], []
+    for window, pixels in zip(windows, count_defect_pixels(masks, windows), strict=True):
+        image = cut(grey, window)
+        mean_grey = float(image.mean())
+        verdict = drop_black(judge(pixels, len(masks), rules), mean_grey, rules)
+        if verdict.left_out is None:
+            mask = cut(masks[verdict.label], window) if verdict.label else None
+            kept.append(_write_patch(output, strip, window, verdict, image, mask))
+        else:
+            name = patch_name(strip, window.index)
+            left_out.append(LeftOutPatch(name, verdict.label, mean_grey, verdict.left_out))
+    return StripRecord(task.image, tuple(kept), tuple(left_out))
+
+
+def _write_patch(
+    output: Path, strip: str, window: Window, verdict: Verdict, image: np.ndarray, mask: np.ndarray | None
+) -> KeptPatch:
+    name = patch_name(strip, window.index)
+    image_file = f"{IMAGES}/{name}.png"
+    mask_file = "" if mask is None else f"{MASKS}/{name}.png"
+    image_content = encode_png(np.ascontiguousarray(image))
+    write_bytes(output / image_file, image_content)
+    mask_content = b""
+    if mask is not None:
+        mask_content = encode_mask(mask)
+        write_bytes(output / mask_file, mask_content)
+    return KeptPatch(
+        patch=name,
+        strip=strip,
+        index=window.index,
+        x=window.x,
+        label=verdict.label,
+        defect_pixels=0 if mask is None else int(mask.sum()),
+        mean_grey=float(image.mean()),
+        image=image_file,
+        mask=mask_file,
+        image_sha256=sha256(image_content),
+        mask_sha256=sha256(mask_content) if mask_content else "",
+    )
