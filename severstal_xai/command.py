@@ -8,11 +8,12 @@ import argparse
 import dataclasses
 import errno
 import inspect
+import json
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentParser
@@ -44,7 +45,7 @@ def parse_settings(
         defaults: The YAML that holds the defaults; None where the dataclass has them all.
         arguments: The flags; those of the process by default.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = _join_lists(schema, sys.argv[1:] if arguments is None else arguments)
     chosen = _config_among(arguments)
     parser = ArgumentParser(
         prog=command,
@@ -55,6 +56,8 @@ def parse_settings(
         "--config", type=str, metavar="FILE", help="a YAML file of settings, in place of the default one"
     )
     parser.add_class_arguments(schema)
+    if chosen is None and defaults is not None:  # what the file of defaults gives need not be given
+        parser.required_args -= set(_flat_keys(yaml.safe_load(defaults.read_text(encoding="utf-8"))))
     if chosen is not None and not chosen.is_file():
         parser.error(f"--config {chosen}: no such file")
     values = parser.instantiate(parser.parse_args(list(arguments)))
@@ -107,6 +110,29 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return value.as_posix() if isinstance(value, Path) else value
+
+
+def _flat_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the keys as flags name them: `split.seed` for `seed` inside `split`."""
+    for key, value in values.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _flat_keys(value, f"{prefix}{key}.")
+
+
+def _join_lists(schema: type, arguments: Sequence[str]) -> list[str]:
+    """Let a flag of a list take all words up to the next flag: `--images a.jpg b.jpg`."""
+    lists = {f"--{name}" for name, hint in get_type_hints(schema).items() if get_origin(hint) is list}
+    joined: list[str] = []
+    taking: list[str] | None = None
+    for word in arguments:
+        if word.startswith("--") or taking is None:
+            taking = [] if word in lists else None
+            joined.append(word)
+        else:
+            taking.append(word)
+            joined[-1] = f"{joined[-1].partition('=')[0]}={json.dumps(taking)}"
+    return joined
 
 
 def _config_among(arguments: Sequence[str]) -> Path | None:

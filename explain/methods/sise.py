@@ -6,7 +6,7 @@ confidence in what each lets through; (4) the blocks' maps are fused, from the i
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,7 @@ from explain.activations import BlockFeatures, features_and_gradients, log_confi
 from explain.explainer import explain_each
 from explain.maps import otsu, rescale
 from explain.scoring import masked_confidence, weighted_masks
+from severstal_xai.errors import InputError
 
 Gate = Literal["hard", "soft"]
 _GATE_STEEPNESS = 100.0
@@ -69,6 +70,12 @@ class SISE:
 
     mu: float = 0.0
     gate: Gate = "hard"
+
+    def __post_init__(self) -> None:
+        if not self.mu >= 0:
+            raise InputError(f"mu is {self.mu}, expected 0 or more")
+        if self.gate not in get_args(Gate):
+            raise InputError(f"gate is {self.gate!r}, expected one of {', '.join(get_args(Gate))}")
 
     def __call__(
         self,

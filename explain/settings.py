@@ -1,0 +1,70 @@
+"""The settings of `python -m explain`; their defaults are in `configs/explain.yaml`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from explain.explainer import Explainer
+from explain.methods import METHODS
+from explain.methods.sise import SISE
+from severstal_xai.errors import InputError
+
+Target = Literal["auto", "label", "prediction", "0", "1", "2", "3", "4"]
+
+
+@dataclass(frozen=True)
+class ExplainSettings:
+    """What to explain, and by which methods.
+
+    Args:
+        run: The run folder that `python -m training` made.
+        data: A data folder, whose patches are explained; or null.
+        images: Image files, or folders of them: strips of 1600 x 256 or patches of 256 x 256 pixels.
+        split: Which patches of the data folder.
+        patches_per_class: At most so many of each class, drawn by lot; null is all.
+        target: The class to explain; auto is the ground truth's for patches, the prediction for images.
+        methods: Names of methods, with commas between them.
+        sise: SISE's settings.
+        output: The folder for the maps; null is RUN/maps.
+        device: Where the model runs; auto takes a GPU where there is one.
+    """
+
+    run: Path
+    data: Path | None
+    images: list[Path]
+    split: Literal["train", "validation", "test"]
+    patches_per_class: int | None
+    target: Target
+    methods: str
+    sise: SISE
+    output: Path | None
+    device: Literal["auto", "cpu", "cuda"]
+
+    def __post_init__(self) -> None:
+        if bool(self.data) == bool(self.images):
+            raise InputError(f"--data {self.data} and --images {self._named()}: expected one of the two")
+        if self.patches_per_class is not None and self.patches_per_class < 1:
+            raise InputError(
+                f"patches_per_class is {self.patches_per_class}, expected 1 or more, or null for all"
+            )
+        if self.target == "label" and self.images:
+            raise InputError(
+                "target is label, expected prediction or a class for images: nobody knows their labels"
+            )
+        self.explainers()
+
+    def _named(self) -> str:
+        return " ".join(map(str, self.images)) or "none"
+
+    def explainers(self) -> dict[str, Explainer]:
+        """Return the methods by their names.
+
+        Raises:
+            InputError: A name that is none, or none at all.
+        """
+        names = [name.strip() for name in self.methods.split(",")]
+        for name in names:
+            if name not in METHODS:
+                raise InputError(f"method {name!r}, expected of {', '.join(METHODS)}")
+        own = {"sise": self.sise}
+        return {name: own.get(name) or METHODS[name]() for name in names}
