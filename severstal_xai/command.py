@@ -11,7 +11,7 @@ import inspect
 import json
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
 
@@ -48,16 +48,15 @@ def parse_settings(
     arguments = _join_lists(schema, sys.argv[1:] if arguments is None else arguments)
     chosen = _config_among(arguments)
     parser = ArgumentParser(
-        prog=command,
-        description=description,
-        default_config_files=[str(path) for path in (chosen or defaults,) if path],
+        prog=command, description=description, default_config_files=[str(chosen)] if chosen else []
     )
     parser.add_argument(
-        "--config", type=str, metavar="FILE", help="a YAML file of settings, in place of the default one"
+        "--config", type=str, metavar="FILE", help="a YAML file of settings, in place of the defaults below"
     )
-    parser.add_class_arguments(schema)
-    if chosen is None and defaults is not None:  # what the file of defaults gives need not be given
-        parser.required_args -= set(_flat_keys(yaml.safe_load(defaults.read_text(encoding="utf-8"))))
+    known = {} if chosen or not defaults else yaml.safe_load(defaults.read_text(encoding="utf-8"))
+    parser.add_class_arguments(schema, default=known)
+    for action in parser._actions:  # the parser's help would call required what has a default in the file
+        action.required = action.required and action.default is None
     if chosen is not None and not chosen.is_file():
         parser.error(f"--config {chosen}: no such file")
     values = parser.instantiate(parser.parse_args(list(arguments)))
@@ -110,14 +109,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return value.as_posix() if isinstance(value, Path) else value
-
-
-def _flat_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the keys as flags name them: `split.seed` for `seed` inside `split`."""
-    for key, value in values.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, dict):
-            yield from _flat_keys(value, f"{prefix}{key}.")
 
 
 def _join_lists(schema: type, arguments: Sequence[str]) -> list[str]:
