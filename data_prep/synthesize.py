@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from tqdm import tqdm
 
+from data_prep.source import ANNOTATIONS, IMAGES
 from data_prep.synthetic.strip import StripSource, strip_name
 from severstal_xai.classes import DEFECTS
 from severstal_xai.command import CONFIGS, DONE, parse_settings, run, to_yaml
@@ -22,8 +23,8 @@ from severstal_xai.errors import InputError
 from severstal_xai.files import TEMPORARY, delete_leftovers, write_bytes, write_text
 from severstal_xai.rle import encode_rle
 
-IMAGES, ANNOTATIONS, MADE_WITH = "train_images", "train.csv", "synthesize.yaml"
-"""What the folder holds: the strips, their annotations (written last), the settings."""
+MADE_WITH = "synthesize.yaml"
+"""The settings, beside the strips and their annotations, which are written last."""
 _HEADER = "ImageId,ClassId,EncodedPixels\n"
 _MOST_STRIPS = 16**9
 _HOLDINGS = ["none"] + [

@@ -22,7 +22,7 @@ def pit(chance: np.random.Generator, grey: Field, shape: Patch) -> Field:
     lumps = np.zeros(grey.shape, dtype=np.float32)
     rows, columns = np.nonzero(shape)
     middle = columns.mean()
-    for _ in range(chance.integers(3, 10)):
+    for _ in range(int(chance.integers(3, 10)) + rows.size // 250):
         at = (rows[int(chance.integers(rows.size))], (columns[int(chance.integers(rows.size))] + middle) / 2)
         lumps += between(chance, (0.6, 2.2)) * _lump(grey.shape, at, between(chance, (0.8, 2.0)))
     rough = relief(0.6 * fractal(chance, grey.shape, (3.5, 1.8)), _light(chance)) - between(
@@ -60,8 +60,13 @@ def edge_bar(chance: np.random.Generator, grey: Field, shape: Patch) -> Field:
         lines += _line(chance, place, centre, between(chance, (0.7, 1.5)) / width, (18, 0.25))
     rough = relief(smooth(chance, grey.shape, (1.6, 1.2)), (0.28, 0.0))
     flecks = covering(smooth(chance, grey.shape, (1.1, 0.9)), between(chance, (0.01, 0.06)), 0.6)
-    dullness = between(chance, (0.04, 0.2))
-    shade = rough - dullness - between(chance, (0.18, 0.42)) * np.clip(lines, 0, 1.2) + 0.9 * flecks
+    dullness = between(chance, (0.0, 0.18))
+    shade = (
+        rough
+        - dullness
+        - between(chance, (0.14, 0.42)) * np.clip(lines, 0, 1.2)
+        + between(chance, (0.3, 0.9)) * flecks
+    )
     return _times(grey, 1 + np.clip(shade, -0.7, 1.5) * _soft(shape, 0.8))
 
 
@@ -113,7 +118,7 @@ def bare_flakes(chance: np.random.Generator, grey: Field, shape: Patch) -> Field
 
 def crumbs(chance: np.random.Generator, grey: Field, shape: Patch) -> Field:
     """Class 3: a field of white crumbs, thicker here and thinner there."""
-    share = between(chance, (0.015, 0.06)) * np.exp(0.8 * smooth(chance, grey.shape, (25, 25)))
+    share = between(chance, (0.025, 0.07)) * np.exp(0.7 * smooth(chance, grey.shape, (25, 25)))
     size = between(chance, (1.1, 2.0))
     lit = covering(smooth(chance, grey.shape, (size, size)), np.asarray(share, dtype=np.float32), 0.35)
     return np.asarray(grey + between(chance, (120, 230)) * lit * _soft(shape, 2), dtype=np.float32)
@@ -169,10 +174,11 @@ def plate(chance: np.random.Generator, grey: Field, shape: Patch) -> Field:
     inside = _soft(shape, 1.0)
     body = between(chance, (0.5, 1.02)) * np.clip(1 + shade - cracks(chance, grey.shape), 0.15, 2.6)
     flattened = cv2.GaussianBlur(grey, (0, 0), 5)
-    painted = grey * (1 - inside) + inside * (0.7 * flattened + 0.3 * grey) * body
+    painted = grey * (1 - inside) + inside * (0.4 * flattened + 0.6 * grey) * body
     painted = painted * np.clip(1 + torn_edge(chance, shape, light), 0.12, 2.8)
-    if happens(chance, 0.3):
-        bare = covering(fractal(chance, grey.shape, (22, 16)), between(chance, (0.04, 0.2)), 0.12) * inside
+    if happens(chance, 0.2):
+        peeled = fractal(chance, grey.shape, (between(chance, (10, 24)), between(chance, (4, 20))), octaves=5)
+        bare = covering(peeled, between(chance, (0.03, 0.15)), 0.25) * inside
         shine = between(chance, (150, 260)) * (1 + 0.12 * fractal(chance, grey.shape, (8, 3)) + 0.5 * shade)
         painted = painted * (1 - bare) + shine * bare
     return np.asarray(painted, dtype=np.float32)

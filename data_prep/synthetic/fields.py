@@ -15,6 +15,10 @@ _FINEST = 2.0
 """Cells per standard deviation at least; a field that varies slowly is drawn coarsely and enlarged."""
 
 
+_SHARES = np.linspace(0.0005, 0.9995, 512)
+_LEVELS = np.array([NormalDist().inv_cdf(1 - share) for share in _SHARES])
+
+
 def smooth(chance: np.random.Generator, shape: Shape, sigma: tuple[float, float]) -> Field:
     """Return Gaussian noise, blurred by a Gaussian; mean 0, standard deviation 1.
 
@@ -73,10 +77,8 @@ def covering(field: Field, share: float | Field, softness: float = 0.15) -> Fiel
 
 
 def _summit_level(share: float | Field) -> float | Field:
-    """Return the level that the share of a normal variable lies above; a table serves the field of shares."""
-    shares = np.linspace(0.0005, 0.9995, 512)
-    levels = [NormalDist().inv_cdf(1 - value) for value in shares]
-    level = np.interp(share, shares, levels)
+    """Return the level that the share of a normal variable lies above; to the pixel from a table."""
+    level = np.interp(share, _SHARES, _LEVELS)
     return float(level) if isinstance(share, float | int) else np.asarray(level, dtype=np.float32)
 
 

@@ -89,7 +89,7 @@ def kind_for(chance: np.random.Generator, family: sizes.Family, width: float, he
 def _pitting(width: float, height: float) -> str:
     if height > 4 * width:
         return "pitted line"
-    return "blister" if width > 42 else "pit"
+    return "blister" if width > 50 else "pit"
 
 
 def _scratch_kinds(
@@ -103,6 +103,8 @@ def _scratch_kinds(
         )
     if family is sizes.UPRIGHT and height > 3 * width:
         return ("scratches", "scab", "dark band"), (0.62, 0.28, 0.1)
+    if width * height < 2500:
+        return ("scab", "bare flakes"), (0.65, 0.35)
     if family is sizes.UPRIGHT:
         return ("scab", "bare flakes", "crumbs", "scratches"), (0.45, 0.25, 0.1, 0.2)
     if width > 5 * height:

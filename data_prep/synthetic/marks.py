@@ -29,7 +29,7 @@ def oil_streaks(chance: np.random.Generator, grey: Field) -> Field:
     islands = fractal(chance, SHAPE, (between(chance, (7, 40)), between(chance, (1.3, 5))))
     share = between(chance, (0.2, 0.7)) * bands + 0.01
     oil = covering(islands, np.asarray(share, dtype=np.float32), softness=between(chance, (0.15, 0.6)))
-    return np.asarray(grey * (1 - between(chance, (0.1, 0.32)) * oil), dtype=np.float32)
+    return np.asarray(grey * (1 - between(chance, (0.06, 0.32)) * oil), dtype=np.float32)
 
 
 def bright_scale(chance: np.random.Generator, grey: Field) -> Field:
@@ -110,8 +110,8 @@ def guide_lines(chance: np.random.Generator, grey: Field) -> Field:
 
 
 MARKS: dict[Mark, float] = {
-    oil_streaks: 0.5,
-    bright_scale: 0.35,
+    oil_streaks: 0.42,
+    bright_scale: 0.25,
     blotches: 0.15,
     spindles: 0.25,
     wet_film: 0.25,

@@ -165,7 +165,8 @@ def _upright_place(
 def draw_defect(chance: np.random.Generator, name: str, box: Box) -> Defect:
     """Draw a defect of the kind `name` so that the annotator's polygon about fills the box."""
     kind = KINDS[name]
-    outline = kind.outline(chance, box.shrunk(kind.gap))
-    gap = min(kind.gap, box.width / 5, box.height / 5)
-    coarseness = min(kind.coarseness, box.width / 6)
+    care = float(chance.lognormal(0, 0.4))
+    gap = min(kind.gap * care, box.width / 5, box.height / 5)
+    outline = kind.outline(chance, box.shrunk(gap))
+    coarseness = min(kind.coarseness * care, box.width / 6)
     return Defect(name, outline, rough_polygon(chance, outline, gap, coarseness))

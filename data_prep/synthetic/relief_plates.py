@@ -2,16 +2,17 @@
 
 import numpy as np
 
-from data_prep.synthetic.fields import Field, between, covering, fractal, relief
+from data_prep.synthetic.fields import Field, between, covering, fractal, relief, smooth
 from data_prep.synthetic.steel import SHAPE
 
 
 def chequered(chance: np.random.Generator, grey: Field) -> Field:
     """Raise a pattern on the steel and light it from one side; the rubbed tops are brighter."""
     heights = lenses(chance) if chance.random() < 0.55 else ribs(chance)
-    light = (0.55 * float(chance.choice([-1.0, 1.0])), 0.75 * float(chance.choice([-1.0, 1.0])))
-    shade = np.clip(between(chance, (0.25, 0.4)) * relief(heights, light), -0.75, 1.1)
-    worn = covering(fractal(chance, SHAPE, (3, 9)), 0.04, 0.5)
+    light = (0.9 * float(chance.choice([-1.0, 1.0])), 0.25 * float(chance.choice([-1.0, 1.0])))
+    shade = np.clip(between(chance, (0.3, 0.5)) * relief(heights, light), -0.75, 0.9)
+    near = 0.12 * covering(smooth(chance, SHAPE, (60, 90)), 0.2, 1.5)
+    worn = covering(fractal(chance, SHAPE, (2, 9), octaves=4), np.asarray(near, dtype=np.float32), 0.8)
     rubbed = between(chance, (0.05, 0.25)) * np.clip(heights / 6, 0, 1) + 0.6 * worn
     return np.asarray(grey * (1 + shade + rubbed), dtype=np.float32)
 
@@ -35,12 +36,12 @@ def lenses(chance: np.random.Generator) -> Field:
 def ribs(chance: np.random.Generator) -> Field:
     """Return the heights of two sets of straight ribs that cross to rhombs."""
     pitch, slope = between(chance, (92, 108)), between(chance, (0.38, 0.5))
-    width, start = between(chance, (6, 9)), between(chance, (0, 100))
+    width, start = between(chance, (9, 13)), between(chance, (0, 100))
     rows, columns = np.indices(SHAPE, dtype=np.float32)
     heights = np.zeros(SHAPE, dtype=np.float32)
     for sign in (-1, 1):
         from_rib = np.abs(np.mod(columns + sign * slope * rows - start, pitch) - pitch / 2)
-        heights = np.maximum(heights, 5 * _rounded(1.3 * (1 - from_rib / width)))
+        heights = np.maximum(heights, 5 * _rounded(0.62 * (1 - from_rib / width)))
     return heights
 
 

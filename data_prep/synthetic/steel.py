@@ -58,7 +58,7 @@ def steel_surface(chance: np.random.Generator, margin: Margin) -> Field:
     """Return the grey values of sound, clean steel, without the dark beside it and without sensor noise."""
     mean, spread = _MEAN_GREY
     logarithm = (
-        np.float32(np.log(mean) + spread * chance.standard_normal())
+        np.float32(np.log(mean) + spread * np.clip(chance.standard_normal(), -2.2, 2.0))
         + uneven_light(chance)
         + rolling_streaks(chance)
         + grain(chance)
@@ -74,7 +74,7 @@ def steel_surface(chance: np.random.Generator, margin: Margin) -> Field:
 def uneven_light(chance: np.random.Generator) -> Field:
     """Return the light's logarithm: a slope down the height, a broad unevenness along the width."""
     height = np.linspace(-0.5, 0.5, STRIP_HEIGHT, dtype=np.float32)[:, None]
-    slope = np.float32(chance.choice([-1.0, 1.0]) * chance.lognormal(np.log(0.42), 0.5))
+    slope = np.float32(chance.choice([-1.0, 1.0]) * chance.lognormal(np.log(0.5), 0.5))
     bend = np.float32(chance.normal(-0.35, 0.5))
     strength = np.float32(chance.lognormal(np.log(0.12), 0.5))
     lamps = smooth(chance, SHAPE, (140, between(chance, (120, 320))))
