@@ -7,7 +7,9 @@ Two forms are known: `ImageId,ClassId,EncodedPixels`, a row for each defect clas
 import csv
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from data_prep.rejects import Reject, reject
 from data_prep.source import ANNOTATIONS
@@ -20,6 +22,7 @@ from severstal_xai.strips import STRIP_HEIGHT, STRIP_WIDTH
 NEW_COLUMNS = ("ImageId", "ClassId", "EncodedPixels")
 OLD_COLUMNS = ("ImageId_ClassId", "EncodedPixels")
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_FOLDER = re.compile(r".*[/\\]")
 
 
 @dataclass(frozen=True)
@@ -50,40 +53,33 @@ def read_annotations(content: bytes, images: Collection[str]) -> Annotations:
     """Read `train.csv`.
 
     Args:
-        content: The file's bytes: UTF-8, with or without a byte order mark, lines ended in any way.
+        content: The file's bytes: UTF-8, with or without a byte order mark, lines ended in any way. Bytes that
+            are no text spoil their own cell alone.
         images: The strips' file names that there are.
 
     Raises:
-        InputError: The file is empty, is not text, or its header names neither form's columns: then no strip's
+        InputError: The file is empty, or its header names neither form's columns: then no strip's
             truth is known.
     """
     masks: dict[str, dict[int, str]] = {}
     seen: set[tuple[str, int]] = set()
     doubtful: set[str] = set()
     rejects: list[Reject] = []
-    lines = _lines(_decode(content))
+    lines = _lines(content.decode("utf-8-sig", errors="replace"))
     columns = _columns(next(lines, (1, ""))[1])
+    finder = _finder(columns, images)
     for number, line in lines:
         try:
             row = _row(columns, _cells(line))
             label = _check_row(row, images, seen)
         except InputError as error:
             rejects.append(reject(ANNOTATIONS, number, line, error))
-            doubtful.update(_strips_of(columns, line))
+            doubtful.update(finder.strips_in(line))
         else:
             seen.add((row.image, label))
             if row.runs:
                 masks.setdefault(row.image, {})[label] = row.runs
     return Annotations(masks, frozenset(doubtful), tuple(rejects))
-
-
-def _decode(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{ANNOTATIONS}: not UTF-8 text (byte {error.start}), expected a CSV file"
-        ) from error
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -98,10 +94,13 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _cells(line: str) -> list[str]:
+    limit = csv.field_size_limit(len(line))  # by default less than a mask of many small runs takes
     try:
         return [cell.strip() for cell in next(csv.reader([line], strict=True))]
     except csv.Error as error:
         raise InputError(f"not a line of CSV ({error})") from error
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _columns(header: str) -> list[str]:
@@ -145,9 +144,38 @@ def _check_row(row: _Row, images: Collection[str], seen: Collection[tuple[str, i
     return label
 
 
-def _strips_of(columns: list[str], line: str) -> list[str]:
-    """Return the strip that a rejected line may have been about, as far as one can tell."""
-    named = dict(zip(columns, (cell.strip(' "') for cell in line.split(",")), strict=False))
-    if OLD_COLUMNS[0] in named:
-        return [named[OLD_COLUMNS[0]].rpartition("_")[0]]
-    return [named["ImageId"]] if "ImageId" in named else []
+@dataclass(frozen=True)
+class _Finder:
+    """Finds the strips that a rejected line may have been about, whatever is wrong with it.
+
+    Rather one too many: a strip whose truth is unknown must not pass for sound. A name counts in any cell; in
+    the cell that should hold it also without its ending, or with another one, or behind a folder.
+    """
+
+    columns: list[str]
+    by_name: Mapping[str, str]
+    by_stem: Mapping[str, str]
+
+    def strips_in(self, line: str) -> set[str]:
+        old_form = OLD_COLUMNS[0] in self.columns
+        where = self.columns.index(OLD_COLUMNS[0] if old_form else NEW_COLUMNS[0])
+        found = set()
+        for place, cell in _cells_at_any_rate(line):
+            name = _FOLDER.sub("", cell.strip(" \"'")).casefold()
+            name = name.rpartition("_")[0] if old_form else name
+            found.add(self.by_name.get(name))
+            if place == where:
+                found.add(self.by_stem.get(PurePosixPath(name).stem))
+        return {strip for strip in found if strip}
+
+
+def _finder(columns: list[str], images: Collection[str]) -> _Finder:
+    by_stem = {PurePosixPath(name).stem.casefold(): name for name in images}
+    return _Finder(columns, {name.casefold(): name for name in images}, by_stem)
+
+
+def _cells_at_any_rate(line: str) -> Iterator[tuple[int, str]]:
+    """Yield the cells with their places, as CSV and as if there were no quotes."""
+    yield from enumerate(line.split(","))
+    with suppress(InputError):
+        yield from enumerate(_cells(line))

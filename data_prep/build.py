@@ -4,9 +4,9 @@ import dataclasses
 import importlib.metadata
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -34,6 +34,8 @@ LEFT_OUT_FILE = "left_out.csv"
 SETTINGS_FILE = "settings.yaml"
 LOCK_FILE = ".lock"
 _FORMAT = 1
+_NOT_OF_THE_DATA = ("output", "workers", "strict")
+"""Settings that no byte of the data folder depends on."""
 _OURS = {MANIFEST_FILE, FINGERPRINT_FILE, JOURNAL_FILE}
 """One of these in a folder says that it is a data folder, whole or begun."""
 
@@ -115,11 +117,9 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 def _fingerprint(settings: DataPrepSettings, images: Mapping[str, int], annotations: bytes) -> str:
     """Name all that the output depends on: settings, source, and the programs whose bytes it holds."""
-    rules = {
-        key: value
-        for key, value in dataclasses.asdict(settings).items()
-        if key not in {"source", "output", "workers", "strict"}
-    }
+    rules = dataclasses.asdict(settings)
+    for name in {"source", *_NOT_OF_THE_DATA}:
+        del rules[name]
     versions = [
         importlib.metadata.version(name) for name in ("severstal-xai", "opencv-python-headless", "pillow")
     ]
@@ -137,7 +137,8 @@ def _is_built(folder: Path, fingerprint: str) -> bool:
     except InputError:
         return False
     named = [name for patch in patches for name in (patch.image, patch.mask) if name]
-    return all((folder / name).is_file() for name in [*named, *REPORTS])
+    beside = (REJECTED_FILE, LEFT_OUT_FILE, SETTINGS_FILE, *REPORTS)
+    return all((folder / name).is_file() for name in [*named, *beside])
 
 
 def _read_annotations(
@@ -166,15 +167,17 @@ def _work_on_all(
             missing,
             settings.workers,
         )
-        progress = tqdm(
-            results, total=len(tasks), initial=len(tasks) - len(missing), desc="strips", unit="strip"
-        )
-        for record in progress:
-            journal.add(record)
+        with closing(results):  # its threads end before the lock is given up
+            for record in tqdm(
+                results, total=len(tasks), initial=len(tasks) - len(missing), desc="strips", unit="strip"
+            ):
+                journal.add(record)
         return [journal.done[task.image] for task in tasks]
 
 
-def run_bounded(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> Iterator[Result]:
+def run_bounded(
+    work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+) -> Generator[Result, None, None]:
     """Yield the results of the tasks, as they come, from threads; only a few tasks are under way at once.
 
     Threads, since decoding, encoding and hashing release the interpreter; they end with their process.
@@ -216,12 +219,25 @@ def _finish(
     _delete_others(folder, patches)
     header = [field.name for field in dataclasses.fields(LeftOutPatch)]
     write_text(folder / LEFT_OUT_FILE, to_csv(header, sorted(map(dataclasses.astuple, left_out))))
-    write_text(folder / SETTINGS_FILE, to_yaml(settings))
-    write_report(settings, patches, left_out, rejects, strips=len(records), annotated=len(annotations.masks))
+    write_text(folder / SETTINGS_FILE, _settings_in_words(settings))
+    write_report(
+        settings,
+        patches,
+        left_out,
+        rejects,
+        strips=len(records),
+        annotated=len(annotations.masks.keys() - annotations.doubtful),
+    )
     write_text(folder / FINGERPRINT_FILE, fingerprint + "\n")
     manifest = write_manifest(folder, patches)
     (folder / JOURNAL_FILE).unlink()
     return manifest
+
+
+def _settings_in_words(settings: DataPrepSettings) -> str:
+    """Return the settings that shaped the data, as `--config` reads them; `--output` is then to be given."""
+    values = {name: value for name, value in vars(settings).items() if name not in _NOT_OF_THE_DATA}
+    return to_yaml(values)
 
 
 def assign_splits(kept: Sequence[KeptPatch], settings: DataPrepSettings) -> list[Patch]:
@@ -250,5 +266,5 @@ def _delete_others(folder: Path, patches: Sequence[Patch]) -> None:
     ours = {name for patch in patches for name in (patch.image, patch.mask)}
     for kind in (IMAGES, MASKS):
         for path in (folder / kind).glob("*"):
-            if f"{kind}/{path.name}" not in ours:
+            if f"{kind}/{path.name}" not in ours and not path.is_dir():
                 path.unlink()

@@ -34,7 +34,9 @@ class Journal:
 def open_journal(folder: Path, fingerprint: str) -> Iterator[Journal]:
     """Open the folder's journal; one of other inputs, or none, becomes a new one."""
     path = folder / JOURNAL_FILE
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    lines = (
+        path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if path.is_file() else []
+    )
     if not lines or lines[0] != fingerprint + "\n":
         write_text(path, fingerprint + "\n")
         lines = []

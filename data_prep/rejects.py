@@ -11,6 +11,7 @@ from severstal_xai.files import write_text
 
 REJECTED_FILE = "rejected.csv"
 _LONGEST_VALUE = 80
+_LONGEST_REASON = 300
 
 
 @dataclass(frozen=True, order=True)
@@ -31,10 +32,22 @@ class Reject:
 
 
 def reject(file: str, line: int, value: object, reason: object) -> Reject:
-    """Note a reject; a long value is shortened."""
-    text = str(value)
-    shown = text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
-    return Reject(file, line, shown, str(reason))
+    """Note a reject, as text that can be written down; a long value or reason is shortened."""
+    return Reject(
+        _writable(file),
+        line,
+        _shorten(_writable(str(value)), _LONGEST_VALUE),
+        _shorten(_writable(str(reason)), _LONGEST_REASON),
+    )
+
+
+def _shorten(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def _writable(text: str) -> str:
+    """Spell out what is no Unicode: bytes of a file name that its system could not read."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def write_rejects(folder: Path, rejects: Iterable[Reject]) -> None:

@@ -85,8 +85,8 @@ class DataPrepSettings:
     black_level: float
     split: SplitSettings
     evaluation_limit: dict[int, int]
-    workers: int
-    strict: bool
+    workers: int = 0
+    strict: bool = False
 
     def __post_init__(self) -> None:
         _check("offset", self.offset, 0 <= self.offset <= MARGIN, f"0 to {MARGIN}")

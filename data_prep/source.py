@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from data_prep.rejects import Reject, reject
 from severstal_xai.errors import InputError
@@ -29,6 +29,7 @@ WHERE_TO_GET_IT = (
 )
 
 
+@runtime_checkable  # so that tests check it as a type
 class Source(Protocol):
     """A place that holds strips."""
 
@@ -106,21 +107,24 @@ class FolderSource:
 
     def list_images(self) -> tuple[dict[str, int], list[Reject]]:
         """Return the strips' files; reads each once, for its checksum."""
-        images, rejects = _sort_out(
-            (path.name, 0) for path in (self.root / IMAGES).iterdir() if path.is_file()
-        )
+        images, rejects = _sort_out((path.name, 0) for path in (self.root / IMAGES).iterdir())
         return {name: self._checksum(name) for name in images}, rejects
 
     def _checksum(self, name: str) -> int:
         try:
-            return zlib.crc32((self.root / IMAGES / name).read_bytes())
-        except OSError:
+            return zlib.crc32(self.read_image(name))
+        except InputError:
             return 0  # reading it again tells why, and makes it a reject
 
     def read_image(self, name: str) -> bytes:
         """Read a strip's file."""
+        path = self.root / IMAGES / name
         try:
-            return (self.root / IMAGES / name).read_bytes()
+            if path.exists() and not path.is_file():
+                raise InputError("not a file, expected an image file")
+            if path.stat().st_size > _LARGEST_IMAGE:
+                raise InputError(f"file of {path.stat().st_size} bytes, expected at most {_LARGEST_IMAGE}")
+            return path.read_bytes()
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror}), expected an image file") from error
 
@@ -194,8 +198,12 @@ def _read_entry(archive: zipfile.ZipFile, path: str, largest: int) -> bytes:
     entry = archive.getinfo(path)
     if entry.file_size > largest:
         raise InputError(f"zip entry of {entry.file_size} bytes, expected at most {largest}")
+    if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise InputError(f"zip entry packed in way {entry.compress_type}, expected stored or deflated")
     try:
-        return archive.read(entry)
+        with archive.open(entry) as stream:
+            # To the size that it claims and no further: `archive.read` would unpack first and measure then.
+            return stream.read(entry.file_size)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
         raise InputError(f"zip entry cannot be read ({error})") from error
 
@@ -203,7 +211,7 @@ def _read_entry(archive: zipfile.ZipFile, path: str, largest: int) -> bytes:
 def _open_zip(path: Path) -> ZipSource:
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise InputError(f"--source {path}: not a folder and not a readable zip ({error})") from error
     found = [
         entry.orig_filename
@@ -217,4 +225,6 @@ def _open_zip(path: Path) -> ZipSource:
         raise InputError(
             f"--source {path}: {ANNOTATIONS} is missing, expected Kaggle's zip with {ANNOTATIONS} and {IMAGES}/"
         )
+    if safe.count(safe[0]) > 1:
+        raise InputError(f"--source {path}: {safe[0]} is there {safe.count(safe[0])} times, expected once")
     return ZipSource(archive, safe[0].removesuffix(ANNOTATIONS))

@@ -90,7 +90,7 @@ def _read_card(path: Path) -> ModelCard:
         raise InputError(f"{path}: no such file, expected a run folder as `python -m training` makes it")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not readable as JSON ({error})") from error
     names = [field.name for field in dataclasses.fields(ModelCard)]
     with about(path):

@@ -23,7 +23,11 @@ from severstal_xai.errors import InputError
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 DONE, WRONG_INPUT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses; wrong usage is the parser's own."""
-_NOT_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EFBIG}
+_NOT_OURS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO),
+    *(errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP),
+}
+"""What the system refuses for the disk's sake or the user's: full, forbidden, or a path that cannot be."""
 
 Settings = TypeVar("Settings")
 

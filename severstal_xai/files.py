@@ -11,7 +11,9 @@ from severstal_xai.errors import InputError
 
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
 _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_NOT_UNICODE = re.compile("[\ud800-\udfff]")
 _LONGEST_NAME = 200
+"""In bytes: file systems take 255, and a patch's or a temporary name adds to it."""
 TEMPORARY = ".part"
 """The ending of a file that is being written; one that a killed process left behind may be deleted."""
 
@@ -74,7 +76,8 @@ def check_name(name: str) -> None:
 
     Raises:
         InputError: The name holds a separator, a drive letter or a sign that Windows forbids, is `.` or `..`,
-            begins or ends with a blank or a dot, is a Windows device, or is longer than 200 characters.
+            begins or ends with a blank or a dot, is a Windows device, is not Unicode, or takes more than 200
+            bytes in UTF-8.
 
     Example:
         >>> check_name("0002cc93b.jpg")
@@ -85,7 +88,13 @@ def check_name(name: str) -> None:
     """
     if _UNSAFE.search(name) or name in {"", ".", ".."}:
         raise InputError(f"{name[:_LONGEST_NAME]!r}: expected a plain file name, without folders")
-    if name != name.strip(" .") or _WINDOWS_DEVICE.fullmatch(name) or len(name) > _LONGEST_NAME:
+    size = len(name.encode(errors="surrogatepass"))
+    if (
+        name != name.strip(" .")
+        or _WINDOWS_DEVICE.fullmatch(name)
+        or _NOT_UNICODE.search(name)
+        or size > _LONGEST_NAME
+    ):
         raise InputError(f"{name[:_LONGEST_NAME]!r}: expected a file name that every system can store")
 
 
@@ -104,7 +113,10 @@ def inside(root: Path, relative: str) -> Path:
         or "\0" in relative
     ):
         raise refusal
-    path = (root / relative).resolve()
+    try:
+        path = (root / relative).resolve()
+    except RuntimeError as error:  # links in a circle
+        raise refusal from error
     if not path.is_relative_to(root.resolve()):
         raise refusal
     return path

@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, UInt8
 
-from severstal_xai.classes import CLASSES
+from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.errors import InputError, about
-from severstal_xai.files import inside, sha256, sha256_of, sync, whole_file
+from severstal_xai.files import check_name, inside, sha256, sha256_of, sync, whole_file
 from severstal_xai.imaging import PATCH_SHAPE, read_grey, read_mask
-from severstal_xai.strips import PATCH_SIZE, STRIP_WIDTH, WINDOW_COUNT
+from severstal_xai.strips import PATCH_SIZE, STRIP_WIDTH, WINDOW_COUNT, patch_name
 
 MANIFEST_FILE = "manifest.parquet"
 
@@ -181,6 +181,7 @@ def read_manifest(folder: Path) -> Manifest:
         )
     try:
         table = pq.read_table(path)
+        table.validate(full=True)  # text that is no UTF-8
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: not a readable manifest ({str(error).splitlines()[0]})") from error
     if not table.schema.equals(_SCHEMA):
@@ -208,6 +209,15 @@ def _patch(record: dict[str, Any]) -> Patch:
         ):
             if value not in allowed:
                 raise InputError(f"{column} {value!r}, expected one of {', '.join(map(str, allowed))}")
+        check_name(record["patch"])
+        if record["patch"] != patch_name(record["strip"], record["index"]):
+            raise InputError(
+                f"strip {record['strip']!r} and index {record['index']}, expected those of its name"
+            )
+        if bool(record["mask"]) != (record["label"] != SOUND.id):
+            raise InputError(
+                f"label {record['label']} with mask {record['mask']!r}, expected a mask for defects alone"
+            )
         return Patch(**{**record, "split": Split(record["split"])})
 
 
