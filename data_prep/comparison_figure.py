@@ -120,9 +120,11 @@ def _plot_curves(figure: SubFigure, real: Measures, synthetic: Measures) -> None
         for column, defect in enumerate(DEFECTS):
             found = [annotation for annotation in measures.defects if annotation.label == defect.id]
             boxes = [box for annotation in found for box in annotation.boxes]
-            _plot_shares(grid[1, column], [annotation.pixels for annotation in found], name, colour)
-            _plot_shares(grid[2, column], [width for width, _ in boxes], f"{name}, width", colour)
-            _plot_shares(grid[2, column], [height for _, height in boxes], f"{name}, height", colour, "--")
+            _plot_shares(grid[1, column], [float(annotation.pixels) for annotation in found], name, colour)
+            _plot_shares(grid[2, column], [float(width) for width, _ in boxes], f"{name}, width", colour)
+            _plot_shares(
+                grid[2, column], [float(height) for _, height in boxes], f"{name}, height", colour, "--"
+            )
     _label(grid)
 
 

@@ -23,10 +23,13 @@ from severstal_xai.errors import InputError
 from severstal_xai.files import TEMPORARY, delete_leftovers, write_bytes, write_text
 from severstal_xai.rle import encode_rle
 
+COMMAND = "data_prep.synthesize"
 MADE_WITH = "synthesize.yaml"
 """The settings, beside the strips and their annotations, which are written last."""
 _HEADER = "ImageId,ClassId,EncodedPixels\n"
-_MOST_STRIPS = 16**9
+_MOST_STRIPS = 1_000_000
+_MAKE = 1
+"""Raise it with every change that makes other strips of the same settings, so that no folder mixes two makes."""
 _HOLDINGS = ["none"] + [
     "+".join(str(defect.id) for defect in chosen)
     for count in range(1, len(DEFECTS) + 1)
@@ -81,7 +84,7 @@ class Settings:
         for elsewhere in ("output", "workers"):
             del content[elsewhere]
         content["shares"] = {name: self.shares[name] for name in _HOLDINGS if name in self.shares}
-        return to_yaml(SimpleNamespace(**content))
+        return f"# python -m {COMMAND}, strips of make {_MAKE}\n{to_yaml(SimpleNamespace(**content))}"
 
     def source(self) -> StripSource:
         """Return the source of the strips; the order that the shares were written in changes nothing."""
@@ -93,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Make the strips that the settings ask for, unless they are there already."""
     settings = parse_settings(
         Settings,
-        command="python -m data_prep.synthesize",
+        command=f"python -m {COMMAND}",
         description="Make synthetic steel strips with annotations, in Kaggle's layout.",
         defaults=CONFIGS / "synthesize.yaml",
         arguments=arguments,
@@ -145,22 +148,29 @@ def encode_jpeg(grey: UInt8[np.ndarray, "height width"], quality: int) -> bytes:
 
 def _claim(settings: Settings) -> None:
     """Make the folder ours: new or empty, or begun with these very settings."""
-    folder, recipe = settings.output, settings.recipe()
     _check_folder(settings)
-    delete_leftovers(folder)
-    write_text(folder / MADE_WITH, recipe)
-    (folder / IMAGES).mkdir(exist_ok=True)
+    write_text(settings.output / MADE_WITH, settings.recipe())
+    (settings.output / IMAGES).mkdir(exist_ok=True)
+    delete_leftovers(settings.output)
 
 
 def _is_complete(settings: Settings) -> bool:
-    """Return whether all that these settings ask for is there."""
+    """Return whether all that these settings ask for is there; refuse a folder that holds anything else."""
     _check_folder(settings)
-    names = {strip_name(settings.seed, number) for number in range(settings.strips)}
-    images = settings.output / IMAGES
+    finished = (settings.output / ANNOTATIONS).is_file()
+    return finished and _file_names(settings) <= _present(settings.output / IMAGES)
+
+
+def _file_names(settings: Settings) -> set[str]:
+    return {strip_name(settings.seed, number) for number in range(settings.strips)}
+
+
+def _present(folder: Path) -> set[str]:
+    """Return the names of a folder's entries; those of half-written files do not count."""
     return (
-        (settings.output / ANNOTATIONS).is_file()
-        and images.is_dir()
-        and names <= {path.name for path in images.iterdir()}
+        {entry.name for entry in folder.iterdir() if not entry.name.endswith(TEMPORARY)}
+        if folder.is_dir()
+        else set()
     )
 
 
@@ -168,12 +178,13 @@ def _check_folder(settings: Settings) -> None:
     """Refuse a folder that holds anything but strips of these settings.
 
     Raises:
-        InputError: It is a file, or holds other files or strips of other settings.
+        InputError: It is a file or lies in one, or holds other files or strips of other settings.
     """
     folder = settings.output
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"output: {folder} is a file, expected a folder, new or empty")
-    if not folder.is_dir() or all(entry.name.endswith(TEMPORARY) for entry in folder.iterdir()):
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise InputError(f"output: {nearest} is a file, expected a folder, new or empty")
+    if not _present(folder):
         return
     record = folder / MADE_WITH
     if not record.is_file():
@@ -182,8 +193,12 @@ def _check_folder(settings: Settings) -> None:
         )
     if record.read_bytes() != settings.recipe().encode():
         raise InputError(
-            f"output: {folder} holds strips of other settings ({record.name} there says which), "
-            "expected a new or empty folder"
+            f"output: {folder} holds strips of other settings, those in its {MADE_WITH}; expected a new or empty folder"
+        )
+    strangers = _present(folder / IMAGES) - _file_names(settings)
+    if strangers:
+        raise InputError(
+            f"output: {folder / IMAGES} holds {min(strangers)}, expected these settings' strips alone"
         )
 
 

@@ -11,7 +11,17 @@ import cv2
 import numpy as np
 from jaxtyping import Bool
 
-from data_prep.synthetic.fields import Field, between, covering, fractal, happens, relief, smooth, turned
+from data_prep.synthetic.fields import (
+    Field,
+    Number,
+    between,
+    covering,
+    fractal,
+    happens,
+    relief,
+    smooth,
+    turned,
+)
 
 Patch = Bool[np.ndarray, "height width"]
 Painter = Callable[[np.random.Generator, Field, Patch], Field]
@@ -23,8 +33,10 @@ def pit(chance: np.random.Generator, grey: Field, shape: Patch) -> Field:
     rows, columns = np.nonzero(shape)
     middle = columns.mean()
     for _ in range(int(chance.integers(3, 10)) + rows.size // 250):
-        at = (rows[int(chance.integers(rows.size))], (columns[int(chance.integers(rows.size))] + middle) / 2)
-        lumps += between(chance, (0.6, 2.2)) * _lump(grey.shape, at, between(chance, (0.8, 2.0)))
+        y, x = rows[chance.integers(rows.size)], (columns[chance.integers(rows.size)] + middle) / 2
+        lumps += between(chance, (0.6, 2.2)) * _lump(
+            grey.shape, (float(y), float(x)), between(chance, (0.8, 2.0))
+        )
     rough = relief(0.6 * fractal(chance, grey.shape, (3.5, 1.8)), _light(chance)) - between(
         chance, (0.1, 0.4)
     )
@@ -233,14 +245,14 @@ def covering_of(chance: np.random.Generator, shape: Patch, share: float) -> Fiel
 
 
 def _line(
-    chance: np.random.Generator, place: Field, centre: float, halfwidth: float, wave: tuple[float, float]
+    chance: np.random.Generator, place: Field, centre: float, halfwidth: float, wave: tuple[Number, Number]
 ) -> Field:
     """Return a line down the picture at a place across, 0 to about 1; `wave`: its variation's length and size."""
     along = np.clip(1 + wave[1] * smooth(chance, (place.shape[0], 1), (wave[0], 0.1)), 0, 1.3)
     return np.asarray(along * np.exp(-(((place - centre) / halfwidth) ** 2)), dtype=np.float32)
 
 
-def _lump(shape: tuple[int, int], at: tuple[float, float], reach: float) -> Field:
+def _lump(shape: tuple[int, int], at: tuple[float, float], reach: Number) -> Field:
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     squared = ((rows - at[0]) / (1.4 * reach)) ** 2 + ((columns - at[1]) / reach) ** 2
     return np.asarray(np.exp(-0.5 * squared), dtype=np.float32)
@@ -252,7 +264,7 @@ def _light(chance: np.random.Generator) -> tuple[float, float]:
     return float(np.cos(angle)), float(np.sin(angle))
 
 
-def _soft(shape: Patch, reach: float) -> Field:
+def _soft(shape: Patch, reach: Number) -> Field:
     return np.asarray(cv2.GaussianBlur(shape.astype(np.float32), (0, 0), reach), dtype=np.float32)
 
 

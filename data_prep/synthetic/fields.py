@@ -10,6 +10,8 @@ from jaxtyping import Float32
 Field = Float32[np.ndarray, "height width"]
 Shape = tuple[int, int]
 """Height and width in pixels."""
+Number = float | int
+"""A measure; where it is whole it may be written so."""
 
 _FINEST = 2.0
 """Cells per standard deviation at least; a field that varies slowly is drawn coarsely and enlarged."""
@@ -19,7 +21,7 @@ _SHARES = np.linspace(0.0005, 0.9995, 512)
 _LEVELS = np.array([NormalDist().inv_cdf(1 - share) for share in _SHARES])
 
 
-def smooth(chance: np.random.Generator, shape: Shape, sigma: tuple[float, float]) -> Field:
+def smooth(chance: np.random.Generator, shape: Shape, sigma: tuple[Number, Number]) -> Field:
     """Return Gaussian noise, blurred by a Gaussian; mean 0, standard deviation 1.
 
     Args:
@@ -51,7 +53,9 @@ def _kernel(blur: float) -> np.ndarray:
     return np.asarray(weights / weights.sum())
 
 
-def fractal(chance: np.random.Generator, shape: Shape, sigma: tuple[float, float], octaves: int = 3) -> Field:
+def fractal(
+    chance: np.random.Generator, shape: Shape, sigma: tuple[Number, Number], octaves: int = 3
+) -> Field:
     """Return noise of several sizes, each twice as fine and 0.6 times as strong as the one before.
 
     Mean 0, standard deviation 1; `sigma` (y, x, pixels) is the coarsest one's.
@@ -64,7 +68,7 @@ def fractal(chance: np.random.Generator, shape: Shape, sigma: tuple[float, float
     return np.asarray(np.sum(layers, axis=0) / np.linalg.norm(weights), dtype=np.float32)
 
 
-def covering(field: Field, share: float | Field, softness: float = 0.15) -> Field:
+def covering(field: Field, share: Number | Field, softness: Number = 0.15) -> Field:
     """Cut a field of mean 0 and deviation 1 into islands, 1 on them and 0 off them, with soft shores.
 
     Args:
@@ -76,7 +80,7 @@ def covering(field: Field, share: float | Field, softness: float = 0.15) -> Fiel
     return np.asarray(np.clip((field - level) / softness + 0.5, 0, 1), dtype=np.float32)
 
 
-def _summit_level(share: float | Field) -> float | Field:
+def _summit_level(share: Number | Field) -> float | Field:
     """Return the level that the share of a normal variable lies above; to the pixel from a table."""
     level = np.interp(share, _SHARES, _LEVELS)
     return float(level) if isinstance(share, float | int) else np.asarray(level, dtype=np.float32)
@@ -97,7 +101,7 @@ def sheared(field: Field, slope: float) -> Field:
     return np.asarray(moved, dtype=np.float32)
 
 
-def turned(chance: np.random.Generator, shape: Shape, sigma: tuple[float, float], angle: float) -> Field:
+def turned(chance: np.random.Generator, shape: Shape, sigma: tuple[Number, Number], angle: float) -> Field:
     """Return `smooth` noise whose x axis is turned by `angle` (radians, clockwise on the screen)."""
     size = int(np.ceil(np.hypot(*shape))) + 2
     straight = smooth(chance, (size, size), sigma)
@@ -118,7 +122,7 @@ def relief(height_map: Field, light: tuple[float, float]) -> Field:
     return np.asarray(light[0] * down + light[1] * across, dtype=np.float32)
 
 
-def between(chance: np.random.Generator, ends: Sequence[float]) -> float:
+def between(chance: np.random.Generator, ends: Sequence[Number]) -> float:
     """Return a uniform number between the two ends."""
     return float(chance.uniform(ends[0], ends[1]))
 

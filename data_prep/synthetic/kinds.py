@@ -25,8 +25,8 @@ class Kind:
     label: int
     outline: Callable[[np.random.Generator, Box], Points]
     paint: defects.Painter
-    gap: float
-    coarseness: float
+    gap: int
+    coarseness: int
 
 
 def _pebble(chance: np.random.Generator, box: Box) -> Points:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from data_prep.synthetic.fields import Field, between, covering, fractal, happens, smooth
+from data_prep.synthetic.fields import Field, Number, between, covering, fractal, happens, smooth
 from data_prep.synthetic.steel import SHAPE
 from severstal_xai.strips import STRIP_HEIGHT, STRIP_WIDTH
 
@@ -122,5 +122,5 @@ MARKS: dict[Mark, float] = {
 """The kinds of mark, and the share of strips that have each; judged by eye on the real sample."""
 
 
-def _blurred(field: Field, reach: float) -> Field:
+def _blurred(field: Field, reach: Number) -> Field:
     return np.asarray(cv2.GaussianBlur(field, (0, 0), reach), dtype=np.float32)

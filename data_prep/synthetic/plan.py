@@ -45,12 +45,11 @@ class Plan:
 
     def masks(self) -> dict[int, Bool[np.ndarray, "height width"]]:
         """Return the annotators' mask of each class that the strip holds, in the order of the classes."""
-        return {
-            label: np.any(
-                [mask_of(defect.polygon, SHAPE) for defect in self.defects if defect.label == label], axis=0
-            )
-            for label in sorted({defect.label for defect in self.defects})
-        }
+        masks: dict[int, Bool[np.ndarray, "height width"]] = {}
+        for defect in sorted(self.defects, key=lambda defect: defect.label):
+            mask = mask_of(defect.polygon, SHAPE)
+            masks[defect.label] = masks.get(defect.label, mask) | mask
+        return masks
 
 
 def plan_strip(chance: np.random.Generator, shares: Mapping[str, float], chequered: float) -> Plan:

@@ -34,8 +34,8 @@ class Family:
         at_border: Share of those below full height that touch the upper border, and as many the lower one.
     """
 
-    heights: tuple[float, ...]
-    widths: tuple[float, ...]
+    heights: tuple[int, ...]
+    widths: tuple[int, ...]
     correlation: float
     kinship: float
     counts: tuple[int, ...]
@@ -143,6 +143,6 @@ def _draw_size(
     return width, _quantile(family.heights, shift + _REST * float(second))
 
 
-def _quantile(table: tuple[float, ...], score: float) -> float:
+def _quantile(table: tuple[int, ...], score: float) -> float:
     """Return the table's value at a standard normal score; between two entries its logarithm is linear."""
     return float(np.exp(np.interp(NormalDist().cdf(score), LEVELS, np.log(table))))

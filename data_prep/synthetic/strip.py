@@ -83,7 +83,7 @@ def strip_name(seed: int, number: int) -> str:
 
     Example:
         >>> strip_name(seed=0, number=0), strip_name(seed=0, number=1)
-        ('5feceb66f.jpg', 'fe0462ff6.jpg')
+        ('5feceb66f.jpg', 'fe2465206.jpg')
     """
     start = int(sha256(str(seed).encode()).hexdigest()[:9], 16)
     return f"{(start + number * _STRIDE) % _NAMES:09x}.jpg"
