@@ -34,7 +34,7 @@ def choose_patch(manifest: Manifest, predicted: Mapping[str, int]) -> Patch | No
     Returns:
         None where there is nothing to show; the page then says why.
     """
-    st.subheader("Choose a patch")
+    st.subheader("Choose a patch", anchor=False)
     named = st.query_params.get(ADDRESS)
     try:
         chosen = manifest.find(named) if named is not None else None

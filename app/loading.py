@@ -24,7 +24,7 @@ from severstal_xai.imaging import model_input
 from severstal_xai.manifest import MANIFEST_FILE, Manifest, Patch, read_manifest
 
 PREDICTIONS_FILE = "predictions.parquet"
-"""What `python -m training` may leave beside the model: its answer for each patch."""
+"""What `python -m training` leaves beside the model: its answer for each patch."""
 
 
 def folders() -> Folders:

@@ -61,7 +61,7 @@ def provenance(folders: Folders, checkpoint: Checkpoint, manifest: Manifest) -> 
 def heading(patch: Patch, probabilities: Sequence[float]) -> None:
     """Name the patch, what people say of it and what the model says."""
     answer = int(np.argmax(probabilities))
-    st.subheader(f"Patch {plain(patch.patch)}")
+    st.subheader(f"Patch {plain(patch.patch)}", anchor=False)
     st.write(
         f"People marked it **{class_title(patch.label)}**. "
         + ("The model agrees: " if answer == patch.label else "The model disagrees: ")

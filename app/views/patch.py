@@ -55,7 +55,7 @@ def show() -> None:
     with messages.stopped_by_wrong_input(messages.DAMAGED_PATCH):
         subject = _subject(manifest, checkpoint, patch)
     with questions:
-        st.subheader("Ask why")
+        st.subheader("Ask why", anchor=False)
         target, effort = panels.explained_class(subject.probabilities), panels.effort()
     _draw(subject, target, _requests(subject, target, effort))
 

@@ -1,0 +1,161 @@
+"""A run folder whose model is known through and through, the inspector running, and a real browser."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from torch import nn
+
+from severstal_xai.checkpoint import ModelCard, save_checkpoint
+from severstal_xai.manifest import Manifest
+from severstal_xai.model import build_classifier
+
+ROOT = Path(__file__).resolve().parents[2]
+BRIGHT = 3
+"""The class that the planted network gives a patch with a bright spot; 0 to one without."""
+Start = Callable[[Path, Path, Path], AbstractContextManager[str]]
+_PATIENCE = 60
+"""Seconds; a loaded machine takes long to import torch."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """The inspector and the browser need the other cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@torch.no_grad()
+def planted_network() -> nn.Module:
+    """A ResNet-18 that sees one thing: channel 0 is the image's brightness above mid-grey, from end to end.
+
+    The residual branches are silent, so every block hands channel 0 on. The logit of class `BRIGHT` is its
+    mean times 60, that of class 0 is 2, the others' are 0. A square of 60 x 60 pixels at grey 180 to 220 has
+    about 1.5 in channel 0 and is a twentieth of the patch, so its logit is well above 2.
+    """
+    model = build_classifier("resnet18", 5, seed=0)
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.zero_()
+            if name == "conv1":
+                module.weight[0, :, 3, 3] = 1 / 3
+            elif "downsample" in name:
+                module.weight[0, 0] = 1
+    head = model.get_submodule("fc")
+    assert isinstance(head, nn.Linear)
+    head.weight.zero_()
+    head.bias.zero_()
+    head.weight[BRIGHT, 0], head.bias[0] = 60, 2
+    return model
+
+
+@pytest.fixture(scope="session")
+def planted_run(made_data: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with the planted network, trained, as its card says, on the made data."""
+    folder = tmp_path_factory.mktemp("runs") / "planted"
+    folder.mkdir()
+    save_checkpoint(folder, planted_network(), ModelCard("resnet18", made_data.checksum, 1, {}))
+    return folder
+
+
+@contextmanager
+def inspector(data: Path, run: Path, log: Path) -> Iterator[str]:
+    """Start the inspector as a user does, and give its address; no traceback or warning may be in its log."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "--", "--data", data, "--run", run],
+            cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},  # the browser needs the other cores
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            _wait_for(address, process)
+            yield address
+        finally:
+            process.terminate()
+            process.wait()
+    said = log.read_text()
+    assert "Traceback" not in said, said
+    assert "arning" not in said, said
+
+
+def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=5).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError("the inspector did not start")
+
+
+@pytest.fixture(scope="session")
+def start() -> Start:
+    """What starts the inspector: (data folder, run folder, log file) to its address."""
+    return inspector
+
+
+@pytest.fixture(scope="session")
+def address(
+    made_data: Manifest, planted_run: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The inspector's address, showing the made data and the planted network."""
+    with inspector(made_data.root, planted_run, tmp_path_factory.mktemp("log") / "log.txt") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, the system's."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine (`chromium` on the PATH)")
+    quiet = ["background-networking", "component-update", "sync", "gpu"]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in quiet)],
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A new visitor at a mill's PC, without internet: whatever is asked of another machine fails the test."""
+    context = browser.new_context(viewport={"width": 1366, "height": 768}, device_scale_factor=2)
+    visitor = context.new_page()
+    asked: list[str] = []
+    faults: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    visitor.on("websocket", lambda connection: asked.append(connection.url))
+    visitor.on("pageerror", lambda error: faults.append(str(error)))
+    visitor.set_default_timeout(1000 * _PATIENCE)
+    expect.set_options(timeout=1000 * _PATIENCE)
+    yield visitor
+    context.close()
+    remote = [url for url in asked if urlsplit(url).scheme not in {"data", "blob"}]
+    assert {urlsplit(url).hostname for url in remote} == {"127.0.0.1"}
+    assert any(url.startswith("ws:") for url in remote)
+    assert not faults

@@ -1,0 +1,211 @@
+"""The inspector in a real browser, as a user clicks. What the model sees is planted: see the conftest."""
+
+import io
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from explain.explainer import Explainer
+from explain.methods import METHODS
+from severstal_xai.checkpoint import load_checkpoint
+from severstal_xai.classes import CLASSES
+from severstal_xai.imaging import model_input
+from severstal_xai.manifest import Manifest
+from severstal_xai.overlay import heat_colours
+from severstal_xai.strips import PATCH_SIZE
+
+Start = Callable[[Path, Path, Path], AbstractContextManager[str]]
+SQUARE = 60
+"""The side of the made data's defects; its corner lies at 40 times the class less 20."""
+
+
+def visit(page: Page, address: str, name: str = "") -> None:
+    """Open a page and wait until both explanations are there."""
+    page.goto(f"{address}/?patch={name}" if name else address)
+    wait_for_pictures(page, name)
+
+
+def wait_for_pictures(page: Page, name: str) -> None:
+    expect(page.get_by_role("heading", name=f"Patch {name}", exact=False)).to_be_visible()
+    expect(page.get_by_alt_text(f"Patch {name} with the heat of Grad-CAM", exact=False)).to_be_visible()
+    expect(page.get_by_alt_text(f"Patch {name} with the heat of SISE", exact=False)).to_be_visible()
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def stage(page: Page, title: str) -> Locator:
+    """The picture of that title, without its caption."""
+    return page.get_by_role("group", name=f"{title}: plus and minus zoom")
+
+
+def set_opacity(page: Page, key: str) -> None:
+    slider = page.get_by_role("slider", name="Opacity of the heat")
+    slider.focus()
+    slider.press(key)
+
+
+def seen(picture: Locator) -> np.ndarray:
+    """What the screen shows of a picture: one colour for each of the patch's pixels, at the pixel's middle.
+
+    A pixel of the patch is about 2.5 pixels of the screen (`device_scale_factor` in the conftest), so rounding
+    to the screen's pixels stays within it.
+    """
+    screen = np.asarray(Image.open(io.BytesIO(picture.page.screenshot())).convert("RGB"))
+    box, middles = picture.bounding_box(), (np.arange(PATCH_SIZE) + 0.5) / PATCH_SIZE
+    assert box is not None
+    rows = (2 * (box["y"] + middles * box["height"])).astype(int)
+    columns = (2 * (box["x"] + middles * box["width"])).astype(int)
+    colours: np.ndarray = screen[rows][:, columns].astype(int)
+    return colours
+
+
+def near(pixels: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    alike: np.ndarray = np.abs(pixels - np.array(colour)).max(axis=2) < 40
+    return alike
+
+
+def extent(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """The first and last row, the first and last column."""
+    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
+    return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
+
+
+def alike(first: np.ndarray, second: np.ndarray) -> float:
+    """The share of pixels that are alike to 3 levels; a noise shifted by a pixel keeps less than a tenth."""
+    return float((np.abs(first - second.astype(int)) <= 3).mean())
+
+
+def test_a_visitor_walks_from_patch_to_patch(page: Page, address: str) -> None:
+    page.goto(address)
+    wait_for_pictures(page, "strip03_0")
+    assert page.url.endswith("?patch=strip03_0")
+    expect(page.get_by_role("button", name="Previous")).to_be_disabled()
+    page.get_by_role("button", name="Next").click()
+    wait_for_pictures(page, "strip13_0")
+    choose(page, "Class, as people marked it", "3 · scratches and scabs")
+    wait_for_pictures(page, "strip33_0")
+    assert page.url.endswith("?patch=strip33_0")
+    choose(page, "Class, as people marked it", "all classes")
+    wait_for_pictures(page, "strip03_0")
+    choose(page, "Patch (5 in the list)", "strip43_0 · class 4")
+    wait_for_pictures(page, "strip43_0")
+    expect(page.get_by_text("The model disagrees")).to_be_visible()
+
+
+def test_a_shared_address_shows_its_patch_with_the_outline_on_the_defect(
+    page: Page, address: str, made_data: Manifest
+) -> None:
+    visit(page, address, "strip11_0")
+    assert page.url.endswith("?patch=strip11_0")
+    part = page.get_by_role("combobox", name="Part of the data")
+    expect(part).to_have_value("training: the model learnt from these")
+
+    defect = (20, 20 + SQUARE - 1, 20, 20 + SQUARE - 1)
+    outlined = seen(stage(page, "Image"))
+    # the line lies between the pixels, 2 screen pixels wide: it may show in the pixel to either side
+    assert np.abs(np.subtract(extent(near(outlined, CLASSES[1].colour)), defect)).max() <= 1
+
+    page.get_by_label("Marked defect").uncheck()
+    bare = seen(stage(page, "Image"))[:, :, 0]
+    assert extent(bare >= 180) == defect  # the square holds 180 to 219, the steel 80 to 119
+    assert alike(bare, made_data.read_image(made_data.find("strip11_0"))) > 0.98
+
+
+def test_heat_lies_on_the_defect_and_opacity_asks_nothing_of_the_server(
+    page: Page, address: str, made_data: Manifest, planted_run: Path
+) -> None:
+    sent: list[int] = []
+    page.on("websocket", lambda connection: connection.on("framesent", lambda frame: sent.append(len(frame))))
+    visit(page, address, "strip33_0")
+    page.get_by_label("Marked defect").uncheck()
+    half, before = seen(stage(page, "Grad-CAM")), len(sent)
+    set_opacity(page, "End")
+    expect(page.get_by_text("100 %", exact=True)).to_be_visible()
+    grad_cam, sise = seen(stage(page, "Grad-CAM")), seen(stage(page, "SISE"))
+    set_opacity(page, "Home")
+    bare = seen(stage(page, "Grad-CAM"))
+    assert len(sent) == before
+
+    assert alike(bare[:, :, 0], made_data.read_image(made_data.find("strip33_0"))) > 0.98
+    assert alike(half, (bare + grad_cam) / 2) > 0.98
+    defect = range(100, 100 + SQUARE)
+    for shown, method in ((grad_cam, METHODS["grad_cam"]()), (sise, METHODS["sise"](mu=0.3))):
+        assert alike(shown, heat_colours(heat_of(made_data, planted_run, "strip33_0", method))) > 0.98
+        brightness = shown.sum(axis=2)
+        row, column = np.unravel_index(brightness.argmax(), brightness.shape)
+        assert row in defect
+        assert column in defect
+        assert brightness[row, column] > 600, "pale yellow: the model is sure, so the hottest pixel is hot"
+        assert brightness[:50].max() < 100, "cold, nearly black, where no coarse cell meets the defect"
+
+
+def heat_of(data: Manifest, run: Path, name: str, method: Explainer) -> np.ndarray:
+    """Map times probability, of the planted network's class."""
+    model = load_checkpoint(run).model
+    image = torch.from_numpy(model_input(data.read_image(data.find(name))))[None]
+    heat: np.ndarray = (
+        method(model, image, torch.tensor([3]))[0] * model(image).softmax(dim=1)[0, 3]
+    ).numpy()
+    return heat
+
+
+def test_the_pictures_zoom_and_move_together(page: Page, address: str, made_data: Manifest) -> None:
+    visit(page, address, "strip33_0")
+    page.get_by_label("Marked defect").uncheck()
+    page.get_by_role("button", name="Zoom in").click()
+    picture = stage(page, "Image")
+    picture.focus()
+    for key in ("+", "ArrowRight", "ArrowDown"):
+        picture.press(key)
+    transforms = page.locator(".stack").evaluate_all("stacks => stacks.map(stack => stack.style.transform)")
+    assert len(transforms) == 3
+    assert len(set(transforms)) == 1
+    # 1.5 x 1.5 = 2.25 times about the middle, then a tenth of the view to the right and down
+    middle = int(PATCH_SIZE * (0.5 + 0.1 / 2.25))
+    grey = made_data.read_image(made_data.find("strip33_0"))
+    shown = seen(picture)[:, :, 0]
+    assert shown[PATCH_SIZE // 2, PATCH_SIZE // 2] in grey[middle - 1 : middle + 2, middle - 1 : middle + 2]
+    page.get_by_role("button", name="Whole patch").click()
+    assert alike(seen(picture)[:, :, 0], grey) > 0.98
+
+
+def test_another_class_to_explain_has_its_own_heat(page: Page, address: str) -> None:
+    visit(page, address, "strip33_0")
+    expect(page.get_by_text("hottest pixel 1.00")).to_have_count(2)
+    choose(page, "Which class to explain", "1 · pitting")
+    # the planted network's logit of class 1 depends on no pixel, and its probability is below a hundredth
+    expect(page.get_by_text("hottest pixel 0.00")).to_have_count(2)
+    expect(page.get_by_text("no heat at all")).to_have_count(2)
+
+
+def test_an_empty_place_fills_as_the_page_advises(
+    page: Page, start: Start, made_data: Manifest, planted_run: Path, tmp_path: Path
+) -> None:
+    data, run = tmp_path / "patches", tmp_path / "run"
+    with start(data, run, tmp_path / "log.txt") as address:
+        page.goto(address)
+        expect(page.get_by_text("There are no patches to show.")).to_be_visible()
+        expect(page.get_by_text("make demo")).to_be_visible()
+
+        shutil.copytree(made_data.root, data)
+        page.reload()
+        expect(page.get_by_text("There is no trained model to ask.")).to_be_visible()
+
+        shutil.copytree(planted_run, run)
+        page.reload()
+        wait_for_pictures(page, "strip03_0")
+
+        (data / "images/strip03_0.png").write_bytes(b"not an image")
+        page.reload()
+        expect(page.get_by_text("This patch cannot be shown.")).to_be_visible()
+        page.get_by_role("button", name="Next").click()
+        wait_for_pictures(page, "strip13_0")

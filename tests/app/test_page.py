@@ -1,0 +1,204 @@
+"""What the page says and does, without a browser: Streamlit runs it as it would for one."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import streamlit as st
+import torch
+from streamlit.testing.v1 import AppTest
+
+from app import panels
+from explain.methods import METHODS
+from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
+from severstal_xai.manifest import Manifest, Split, write_manifest
+
+MAIN = str(Path(__file__).resolve().parents[2] / "app/main.py")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+@pytest.fixture(autouse=True)
+def _quick_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps that are hot everywhere, in no time."""
+    for name in ("sise", "grad_cam"):
+        monkeypatch.setitem(
+            METHODS, name, lambda **settings: lambda model, images, targets: images[:, 0] * 0 + 1
+        )
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def opened(data: Path, run: Path, *more: str, address: str | None = None) -> AppTest:
+        monkeypatch.setattr("sys.argv", ["app/main.py", "--data", str(data), "--run", str(run), *more])
+        page = AppTest.from_file(MAIN, default_timeout=60)
+        if address is not None:
+            page.query_params["patch"] = address
+        return page.run()
+
+    return opened
+
+
+@pytest.fixture
+def data_copy(made_data: Manifest, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made_data.root, tmp_path / "patches"))
+
+
+@pytest.fixture
+def run_copy(planted_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(planted_run, tmp_path / "planted"))
+
+
+def words(page: AppTest) -> str:
+    """All that the page says outside the components."""
+    kinds = (page.error, page.warning, page.info, page.subheader, page.markdown, page.caption, page.code)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def pictures(page: AppTest) -> str:
+    """The data of the pictures' component, as JSON."""
+    (found,) = [
+        element.proto for element in page.get("bidi_component") if "layers" in element.proto.component_name
+    ]
+    return str(found)
+
+
+def test_the_page_says_which_data_and_which_model_by_the_folders_names(
+    open_page: Any, made_data: Manifest, planted_run: Path
+) -> None:
+    page = open_page(made_data.root, planted_run)
+    assert not page.exception
+    assert "Model: planted, resnet18, epoch 1" in words(page)
+    assert "20 patches" in words(page)
+    assert str(planted_run.parent) not in words(page)
+
+
+def test_an_unknown_argument_is_named(open_page: Any, made_data: Manifest, planted_run: Path) -> None:
+    page = open_page(made_data.root, planted_run, "--port", "80")
+    assert r"\-\-port" in page.error[0].value
+    assert "streamlit run app/main.py -- --data" in page.code[0].value
+
+
+def test_missing_folders_are_answered_with_the_commands_that_make_them(
+    open_page: Any, made_data: Manifest, planted_run: Path, tmp_path: Path
+) -> None:
+    no_data = open_page(tmp_path / "nothing", planted_run)
+    assert "no patches to show" in words(no_data)
+    assert "make demo" in words(no_data)
+    assert "python -m data_prep " in words(no_data)
+    no_model = open_page(made_data.root, tmp_path / "nothing")
+    assert "no trained model" in words(no_model)
+    assert "python -m training " in words(no_model)
+
+
+@pytest.mark.parametrize("file", [MODEL_FILE, WEIGHTS_FILE])
+def test_a_damaged_model_is_named(open_page: Any, made_data: Manifest, run_copy: Path, file: str) -> None:
+    (run_copy / file).write_bytes((run_copy / file).read_bytes()[:-10])
+    page = open_page(made_data.root, run_copy)
+    assert not page.exception
+    assert file.replace(".", r"\.") in page.error[0].value
+
+
+def test_a_model_of_other_data_is_shown_with_a_warning(
+    open_page: Any, data_copy: Path, made_data: Manifest, planted_run: Path
+) -> None:
+    write_manifest(data_copy, made_data.patches[1:])
+    page = open_page(data_copy, planted_run)
+    assert "trained on other data" in page.warning[0].value
+    assert pictures(page)
+    assert not open_page(made_data.root, planted_run).warning
+
+
+def test_data_prepared_anew_is_seen(
+    open_page: Any, data_copy: Path, made_data: Manifest, planted_run: Path
+) -> None:
+    page = open_page(data_copy, planted_run)
+    write_manifest(data_copy, [patch for patch in made_data.patches if patch.label != 0])
+    assert "not in this data" in words(page.run())  # the patch of class 0 that was shown
+    assert len(page.selectbox(key="chosen").options) == 4
+
+
+def test_an_address_of_no_patch_shows_no_patch(
+    open_page: Any, made_data: Manifest, planted_run: Path
+) -> None:
+    page = open_page(made_data.root, planted_run, address="../../etc/passwd")
+    assert "names a patch that is not in this data" in words(page)
+    assert not page.get("bidi_component")
+    page.selectbox(key="chosen").select("strip23_0").run()
+    assert page.query_params["patch"] == "strip23_0"
+    assert "not in this data" not in words(page)
+
+
+def test_an_address_wins_over_the_filters(open_page: Any, made_data: Manifest, planted_run: Path) -> None:
+    page = open_page(made_data.root, planted_run, address="strip41_0")
+    assert page.selectbox(key="split").value == Split.TRAIN
+    assert page.selectbox(key="chosen").value == "strip41_0"
+    page.selectbox(key="split").select(Split.VALIDATION).run()
+    assert page.query_params["patch"] == "strip02_0"
+
+
+def test_only_mistakes_are_listed_where_the_predictions_are_known(
+    open_page: Any, made_data: Manifest, run_copy: Path
+) -> None:
+    assert not open_page(made_data.root, run_copy).toggle
+    test = made_data.of_split(Split.TEST)
+    table = pd.DataFrame({"patch": [patch.patch for patch in test], "predicted": [0, 3, 2, 3, 3]})
+    table.to_parquet(run_copy / "predictions.parquet")
+    page = open_page(made_data.root, run_copy)
+    assert "strip13_0 · class 1 → 3" in page.selectbox(key="chosen").options
+    page.toggle(key="only_mistakes").set_value(True).run()
+    assert page.selectbox(key="chosen").options == ["strip13_0 · class 1 → 3", "strip43_0 · class 4 → 3"]
+
+
+def test_a_damaged_table_of_predictions_is_named(open_page: Any, made_data: Manifest, run_copy: Path) -> None:
+    (run_copy / "predictions.parquet").write_text("no table")
+    assert r"predictions\.parquet" in open_page(made_data.root, run_copy).error[0].value
+
+
+def test_text_from_an_address_stays_text(open_page: Any, made_data: Manifest, planted_run: Path) -> None:
+    page = open_page(
+        made_data.root, planted_run, address="![x](http://example.org/x.png) <script> :material/home:"
+    )
+    (said,) = [error.value for error in page.error]
+    assert said.endswith(r"\!\[x\]\(http\:\/\/example\.org\/x\.png\) \<script\> \:material\/home\:")
+
+
+def test_a_failed_explanation_looks_failed_and_can_be_tried_again(
+    open_page: Any, made_data: Manifest, planted_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working = METHODS["sise"]
+
+    def failing(**settings: float) -> Any:
+        def method(*_: object) -> torch.Tensor:
+            raise RuntimeError("secret detail")
+
+        return method
+
+    monkeypatch.setitem(METHODS, "sise", failing)
+    page = open_page(made_data.root, planted_run)
+    assert not page.exception
+    assert '"state":"failed"' in pictures(page).replace("\\", "").replace(" ", "")
+    assert "secret detail" not in pictures(page) + words(page)
+    monkeypatch.setitem(METHODS, "sise", working)
+    (again,) = [button for button in page.button if button.label == "Try what failed again"]
+    again.click().run()
+    assert '"state":"failed"' not in pictures(page).replace("\\", "").replace(" ", "")
+
+
+def test_a_bug_of_ours_shows_no_traceback(
+    open_page: Any, made_data: Manifest, planted_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("secret detail")
+
+    monkeypatch.setattr(panels, "heading", broken)
+    page = open_page(made_data.root, planted_run)
+    assert not page.exception
+    assert "a fault of the program, not yours" in words(page)
+    assert "secret detail" not in words(page)
