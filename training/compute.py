@@ -1,6 +1,7 @@
 """Where a run computes and in which number format, and why."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,8 @@ from training.settings import Device, Precision
 
 _WORTH_IT = 1.3
 """How many times as fast as float32 bf16 must be to be taken; bf16 is less exact, so a draw is float32's."""
+
+_REPEATS = 5
 
 
 @dataclass(frozen=True)
@@ -73,37 +76,44 @@ def _choose_device(device: Device) -> torch.device:
 
 
 def _fast_precision(device: torch.device) -> tuple[torch.dtype, str]:
-    if device.type == "cuda":
-        supported = torch.cuda.is_bf16_supported(including_emulation=False)
-        return (
-            (torch.bfloat16, "the GPU computes in bf16")
-            if supported
-            else (torch.float32, "the GPU has no bf16")
-        )
-    return judge_trial(seconds_of_a_step(torch.float32), seconds_of_a_step(torch.bfloat16))
+    if device.type == "cpu":
+        return judge_cpu(bf16_features(), seconds_of_a_step)
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16, "the GPU computes in bf16"
+    return torch.float32, "the GPU has no bf16"
 
 
-def judge_trial(float32: float, bf16: float) -> tuple[torch.dtype, str]:
-    """Choose by the seconds that a trial took in each number format.
+def bf16_features() -> list[str]:
+    """Return the CPU's features that compute in bf16, as torch names them; none where torch cannot tell.
+
+    Without one a CPU computes bf16 all the same, in software, tens of times slower.
+    """
+    features: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return sorted(name for name, present in features.items() if "bf16" in name and present is True)
+
+
+def judge_cpu(features: Sequence[str], seconds: Callable[[torch.dtype], float]) -> tuple[torch.dtype, str]:
+    """Choose the number format on a CPU: by its features, and where it has them by a short trial.
 
     Example:
-        >>> judge_trial(float32=0.02, bf16=0.3)
-        (torch.float32, 'in a trial on this CPU bf16 took 15.0 times as long as float32')
+        >>> judge_cpu([], lambda dtype: 1.0)
+        (torch.float32, 'this CPU has no bf16')
+        >>> judge_cpu(["amx_bf16"], lambda dtype: 3.0 if dtype == torch.float32 else 1.0)
+        (torch.bfloat16, 'this CPU has amx_bf16; in a trial bf16 was 3.0 times as fast as float32')
     """
-    reason = f"in a trial on this CPU bf16 took {bf16 / float32:.1f} times as long as float32"
-    return (torch.bfloat16 if float32 > _WORTH_IT * bf16 else torch.float32), reason
+    if not features:
+        return torch.float32, "this CPU has no bf16"
+    gain = seconds(torch.float32) / seconds(torch.bfloat16)
+    reason = f"this CPU has {', '.join(features)}; in a trial bf16 was {gain:.1f} times as fast as float32"
+    return (torch.bfloat16 if gain >= _WORTH_IT else torch.float32), reason
 
 
-def seconds_of_a_step(dtype: torch.dtype, repeats: int = 3) -> float:
-    """Time a small convolution forward and backward on the CPU; the fastest of some repeats.
-
-    Asked of the machine and not of its list of features: a CPU that lacks bf16 runs it all the same, in
-    software, tens of times slower.
-    """
+def seconds_of_a_step(dtype: torch.dtype) -> float:
+    """Time a small convolution forward and backward on the CPU: the fastest of some, after one to warm up."""
     weights = torch.ones(32, 32, 3, 3, requires_grad=True)
     images = torch.ones(2, 32, 32, 32).to(memory_format=torch.channels_last)
     seconds = []
-    for _ in range(repeats + 1):  # the first one warms up
+    for _ in range(1 + _REPEATS):
         start = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             torch.autograd.backward(conv2d(images, weights, padding=1).sum())

@@ -18,7 +18,7 @@ from training.schedule import Draw, EpochSampler
 from training.settings import Settings
 
 Sample = tuple[Tensor, int]
-Batch = tuple[Float32[Tensor, "batch 3 height width"], Int64[Tensor, " batch"]]
+Batch = tuple[Float32[Tensor, "_batch 3 _height _width"], Int64[Tensor, " _batch"]]
 Change = Callable[[UInt8[np.ndarray, "height width"], Draw], UInt8[np.ndarray, "height width"]]
 
 _MOST_WORKERS = 8

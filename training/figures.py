@@ -24,6 +24,7 @@ def confusion_figure(scores: Scores, title: str) -> Figure:
     _draw_matrix(ours, normalised(scores.confusion), [f"n = {count}" for count in counts])
     ours.set_title(f"{title}\ntop-1 {scores.top1:.2%}, {scores.count} test patches")
     _draw_matrix(paper, np.array(PAPER_CONFUSION), [""] * len(CLASSES))
+    ours.set_ylabel("actual class")
     paper.set_title("The paper's Table 5: ResNet-101, full data\ntop-1 86.58%")
     figure.colorbar(paper.images[0], ax=[ours, paper], label="share of the actual class", shrink=0.8)
     return figure
@@ -32,7 +33,7 @@ def confusion_figure(scores: Scores, title: str) -> Figure:
 def _draw_matrix(axes: Axes, shares: Float[np.ndarray, "actual predicted"], notes: Sequence[str]) -> None:
     axes.imshow(shares, cmap=_COLOURS, vmin=0, vmax=1)
     for (actual, predicted), share in np.ndenumerate(shares):
-        text = "-" if np.isnan(share) else f"{share:.3f}"
+        text = "-" if np.isnan(share) else f"{share:.2g}"  # two digits, as the paper prints them
         colour = "black" if share > 0.55 or np.isnan(share) else "white"
         weight = "bold" if actual == predicted else "normal"
         axes.text(predicted, actual, text, ha="center", va="center", color=colour, weight=weight)
@@ -41,7 +42,6 @@ def _draw_matrix(axes: Axes, shares: Float[np.ndarray, "actual predicted"], note
     axes.set_xticks(ids, [str(steel.id) for steel in CLASSES])
     axes.set_yticks(ids, names)
     axes.set_xlabel("predicted class")
-    axes.set_ylabel("actual class")
 
 
 def curves_figure(epochs: Sequence[Epoch]) -> Figure:
@@ -51,14 +51,15 @@ def curves_figure(epochs: Sequence[Epoch]) -> Figure:
     best = best_of(epochs)
     _draw_curves(loss, epochs, "train_loss", "validation_loss")
     loss.set_ylabel("cross-entropy, nats")
+    loss.set_yscale("log")  # early in training the validation loss may be a thousand times as high as later
     _draw_curves(top1, epochs, "train_top1", "validation_top1")
     top1.set_ylabel("top-1")
+    top1.set_ylim(0, 1.02)
     top1.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     for axes in (loss, top1):
         axes.axvline(best.epoch, color="grey", linestyle=":", label=f"kept: epoch {best.epoch}")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
         axes.legend()
     return figure

@@ -16,6 +16,7 @@ from training.run_folder import CONFUSION_FILE, CURVES_FILE, HISTORY_FILE, PREDI
 from training.scores import PAPER_CONFUSION, PAPER_TOP1, PAPER_TOP3, Scores, normalised
 from training.settings import PAPER, Settings
 
+_OF_THE_MACHINE = {"data", "output", "overwrite", "device", "workers"}
 _PACKAGES = ("severstal-xai", "torch", "torchvision", "albumentations", "numpy")
 
 
@@ -137,6 +138,8 @@ def whose(name: str, value: object) -> str:
         >>> whose("epochs", 40), whose("epochs", 8), whose("momentum", 0.9)
         ('the paper', 'ours (the paper: 40)', 'ours')
     """
+    if name in _OF_THE_MACHINE:
+        return "this run's"
     if name not in PAPER:
         return "ours"
     paper = "all" if PAPER[name] is None else PAPER[name]

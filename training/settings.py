@@ -102,7 +102,9 @@ class Settings:
             _require("workers", self.workers, 0, 256)
 
 
-def _require(name: str, value: float, least: float, most: float, *, above: bool = False) -> None:
+def _require(
+    name: str, value: int | float, least: int | float, most: int | float, *, above: bool = False
+) -> None:
     """Refuse a value that is not from `least` (with `above`: from above it) to `most`; NaN is not either."""
     if not least <= value <= most or (above and value == least):
         bounds = f"above {least}, at most {most}" if above else f"{least} to {most}"

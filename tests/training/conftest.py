@@ -1,0 +1,56 @@
+"""Settings of small runs."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from severstal_xai.command import CONFIGS, parse_settings
+from severstal_xai.manifest import Manifest
+from training.compute import Compute
+from training.settings import Augmentation, Settings
+
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture(scope="session")
+def paper_settings() -> Settings:
+    return parse_settings(
+        Settings, command="test", description="", defaults=CONFIGS / "training.yaml", arguments=[]
+    )
+
+
+@pytest.fixture(scope="session")
+def no_chance() -> Augmentation:
+    return Augmentation(
+        horizontal_flip=0.0, vertical_flip=0.0, shift=0, brightness=0.0, contrast=0.0, noise=0.0
+    )
+
+
+@pytest.fixture(scope="session")
+def small(paper_settings: Settings, made_data: Manifest, no_chance: Augmentation) -> MakeSettings:
+    """Give the settings of a run on the made data, unaugmented (their classes differ by place), as changed."""
+
+    def make(**changes: Any) -> Settings:
+        usual: dict[str, Any] = {
+            "data": made_data.root,
+            "output": Path("never-written"),
+            "architecture": "resnet18",
+            "epochs": 1,
+            "batch_size": 5,
+            "device": "cpu",
+            "precision": "float32",
+            "workers": 0,
+            "augmentation": no_chance,
+        }
+        return dataclasses.replace(paper_settings, **(usual | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cpu() -> Compute:
+    return Compute(torch.device("cpu"), torch.float32, "as set")

@@ -1,0 +1,197 @@
+"""Whole runs on the made data, in this process; the command itself is tried in `test_command.py`."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import training.fit
+from severstal_xai.checkpoint import load_checkpoint
+from severstal_xai.errors import InputError
+from severstal_xai.manifest import Manifest, Patch, Split, read_manifest, write_manifest
+from training.fit import fit
+from training.history import Epoch, best_of
+from training.plan import strips_shared
+from training.run_folder import CARD_FILE, FILES, check_output
+from training.settings import Settings
+
+MakeSettings = Callable[..., Settings]
+EPOCH = Epoch(1, 0.1, 1.5, 0.5, 1.4, 0.6, 10.0, 3.0)
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def few(made_data: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Of the made data five training patches, one a class, and two to validate and two to test on."""
+
+    def one_each(patch: Patch) -> Patch | None:
+        wanted = patch.strip.endswith("0") if patch.split == Split.TRAIN else patch.label < 2
+        return patch if wanted else None
+
+    return read_manifest(copy_of(made_data, tmp_path_factory.mktemp("few") / "data", one_each))
+
+
+@pytest.fixture(scope="module")
+def finished(
+    small: MakeSettings, paper_settings: Settings, few: Manifest, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    """A run of two epochs with all augmentations, done."""
+    settings = small(
+        data=few.root,
+        output=tmp_path_factory.mktemp("runs") / "first",
+        epochs=2,
+        learning_rate=0.01,
+        augmentation=paper_settings.augmentation,
+    )
+    fit(settings, quiet)
+    return settings
+
+
+def copy_of(manifest: Manifest, folder: Path, change: Callable[[Patch], Patch | None]) -> Path:
+    """Copy a data folder, its patches changed or, where None comes back, left out."""
+    shutil.copytree(manifest.root, folder)
+    write_manifest(folder, [new for patch in manifest.patches if (new := change(patch))])
+    return folder
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_run_leaves_its_files_and_nothing_else(finished: Settings) -> None:
+    assert sorted(path.name for path in finished.output.iterdir()) == sorted(FILES)
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_last_bit(finished: Settings, tmp_path: Path) -> None:
+    fit(dataclasses.replace(finished, output=tmp_path / "again"), quiet)
+    for name in ("model.safetensors", "last.safetensors", "predictions.parquet"):
+        assert (tmp_path / "again" / name).read_bytes() == (finished.output / name).read_bytes()
+
+
+def test_history_has_a_row_an_epoch_and_the_kept_model_is_the_best_of_them(finished: Settings) -> None:
+    history = pd.read_csv(finished.output / "history.csv")
+    assert history.columns.tolist() == [field.name for field in dataclasses.fields(Epoch)]
+    assert history["epoch"].tolist() == [1, 2]
+    best = best_of([Epoch(**row) for row in history.to_dict("records")])  # type: ignore[arg-type] # str keys
+    assert load_checkpoint(finished.output).card.epoch == best.epoch
+    assert load_checkpoint(finished.output, "last").card.epoch == 2
+
+
+def test_a_trained_run_is_refused_and_left_as_it_is(finished: Settings) -> None:
+    before = content_of(finished.output)
+    with pytest.raises(InputError, match=r"first: holds model.json.* --overwrite true"):
+        fit(finished, quiet)
+    assert content_of(finished.output) == before
+
+
+def test_a_file_of_the_users_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    check_output(tmp_path, overwrite=False)
+    (tmp_path / CARD_FILE).write_text("mine")
+    with pytest.raises(InputError, match=r"holds README\.md"):
+        check_output(tmp_path, overwrite=False)
+    with pytest.raises(InputError, match="a file, expected a folder"):
+        check_output(tmp_path / "notes.txt", overwrite=True)
+
+
+def test_overwriting_begins_only_when_there_is_something_to_put_in_place(
+    finished: Settings, few: Manifest, tmp_path: Path
+) -> None:
+    before = content_of(finished.output)
+    data = copy_of(few, tmp_path / "data", lambda patch: patch)
+    damaged = data / few.of_split(Split.TEST)[0].image
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    with pytest.raises(InputError, match=f"{damaged.name}: not the file that was prepared"):
+        fit(dataclasses.replace(finished, data=data, overwrite=True), quiet)
+    assert content_of(finished.output) == before
+
+
+def test_a_run_that_fails_later_keeps_the_last_good_model_and_no_scores_of_another_run(
+    finished: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks_in_epoch_2(*_: object, **__: object) -> Iterator[Epoch]:
+        yield EPOCH
+        raise InputError("epoch 2: step 7: the loss is nan")
+
+    folder = tmp_path / "run"
+    shutil.copytree(finished.output, folder)
+    monkeypatch.setattr(training.fit, "train", breaks_in_epoch_2)
+    with pytest.raises(InputError, match="epoch 2: step 7"):
+        fit(dataclasses.replace(finished, output=folder, overwrite=True), quiet)
+    assert load_checkpoint(folder).card.epoch == 1
+    assert load_checkpoint(folder, "last").card.epoch == 1
+    assert not (folder / "scores.json").exists()
+    assert not (folder / CARD_FILE).exists()
+
+
+@pytest.mark.parametrize("empty", list(Split))
+def test_a_split_without_patches_is_refused(
+    small: MakeSettings, made_data: Manifest, tmp_path: Path, empty: Split
+) -> None:
+    data = copy_of(made_data, tmp_path / "data", lambda patch: patch if patch.split != empty else None)
+    with pytest.raises(InputError, match=f"no patch in the {empty} split"):
+        fit(small(data=data, output=tmp_path / "run"), quiet)
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_patches_of_one_class_are_refused(
+    small: MakeSettings, made_data: Manifest, tmp_path: Path
+) -> None:
+    def only_sound(patch: Patch) -> Patch | None:
+        return patch if patch.split != Split.TRAIN or patch.label == 0 else None
+
+    data = copy_of(made_data, tmp_path / "data", only_sound)
+    with pytest.raises(InputError, match="all training patches are of class 0"):
+        fit(small(data=data, output=tmp_path / "run"), quiet)
+
+
+def test_data_that_is_not_there_is_refused(small: MakeSettings, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"manifest\.parquet: no such file"):
+        fit(small(data=tmp_path), quiet)
+
+
+def test_the_best_epoch_has_the_highest_top1_then_the_lowest_loss_then_comes_first() -> None:
+    def epoch(number: int, top1: float, loss: float) -> Epoch:
+        return dataclasses.replace(EPOCH, epoch=number, validation_top1=top1, validation_loss=loss)
+
+    epochs = [epoch(1, 0.5, 0.1), epoch(2, 0.6, 0.9), epoch(3, 0.6, 0.8), epoch(4, 0.6, 0.8)]
+    assert best_of(epochs).epoch == 3
+
+
+def test_test_patches_that_share_a_strip_with_training_are_counted(made_data: Manifest) -> None:
+    def moved(patch: Patch) -> Patch:
+        """Put test patches of classes 1 and 2 on a strip with a training and a validation patch."""
+        strips: dict[tuple[int, Split], str] = {
+            (1, Split.TEST): "strip10",  # a strip of training
+            (2, Split.TEST): "strip22",  # a strip of validation
+        }
+        return dataclasses.replace(patch, strip=strips.get((patch.label, patch.split), patch.strip))
+
+    assert strips_shared(made_data) == 0
+    changed = dataclasses.replace(made_data, patches=tuple(map(moved, made_data.patches)))
+    assert strips_shared(changed) == 1
+
+
+def test_the_model_card_says_what_it_must(finished: Settings, few: Manifest) -> None:
+    card = (finished.output / CARD_FILE).read_text(encoding="utf-8")
+    scores: dict[str, Any] = json.loads((finished.output / "scores.json").read_text(encoding="utf-8"))
+    for part in (
+        f"`{few.checksum}`",
+        "0 of the 2 test patches share their strip",
+        "| 1 pitting | 1 | 1 | 1 |",
+        f"| top-1 | {scores['test']['top1']:.2%} | 86.58% |",
+        "| architecture | resnet18 | ours (the paper: resnet101) |",
+        "| halve_every | 5 | the paper |",
+        "| momentum | 0.9 | ours |",
+        "| augmentation.shift | 8 | ours |",
+        "float32 (as set)",
+    ):
+        assert part in card

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.schedule import Draw, EpochSampler, epoch_order, learning_rate
+
+LABELS = np.repeat([0, 1, 2], [50, 6, 3])
+
+
+def test_the_learning_rate_is_the_papers() -> None:
+    by_hand = [0.1] * 5 + [0.05] * 5 + [0.025] * 5 + [0.0125] * 5
+    assert [learning_rate(0.1, 5, epoch) for epoch in range(1, 21)] == by_hand
+    assert learning_rate(0.1, 5, 40) == 0.1 / 2**7
+
+
+@given(seed=st.integers(0, 2**63 - 1), epoch=st.integers(1, 10_000))
+def test_an_epochs_order_depends_on_seed_and_epoch_alone(seed: int, epoch: int) -> None:
+    order = epoch_order(LABELS, None, seed, epoch)
+    assert order.tolist() == epoch_order(LABELS, None, seed, epoch).tolist()
+    assert sorted(order) == list(range(len(LABELS)))
+
+
+def test_epochs_and_seeds_differ_in_order() -> None:
+    orders = {tuple(epoch_order(LABELS, None, seed, epoch)) for seed in range(3) for epoch in range(1, 4)}
+    assert len(orders) == 9
+
+
+def test_a_limit_takes_so_many_of_each_class_and_others_in_another_epoch() -> None:
+    first, second = (epoch_order(LABELS, 5, seed=0, epoch=epoch) for epoch in (1, 2))
+    for order in (first, second):
+        assert np.bincount(LABELS[order]).tolist() == [5, 5, 3]
+        assert len(set(order)) == len(order)
+    assert set(first) != set(second)
+
+
+def test_a_limit_leaves_the_classes_mixed() -> None:
+    labels = LABELS[epoch_order(LABELS, 5, seed=0, epoch=1)]
+    assert (np.diff(labels) != 0).sum() > 2  # sorted by class there would be two changes
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+def test_the_sampler_goes_through_the_epoch_that_it_was_told(limit: int | None) -> None:
+    sampler = EpochSampler(LABELS.tolist(), limit, seed=7)
+    third = epoch_order(LABELS, limit, seed=7, epoch=3)
+    sampler.set_epoch(2)
+    list(sampler)
+    sampler.set_epoch(3)
+    assert list(sampler) == [Draw(3, place) for place in third]
+    assert len(sampler) == len(third)
