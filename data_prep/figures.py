@@ -20,7 +20,7 @@ _SHOWN = 8
 _GAP = 6
 _LABEL_HEIGHT = 34
 
-Picture = UInt8[np.ndarray, "height width 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
 def draw_contact_sheet(folder: Path, patches: Sequence[Patch]) -> bytes:

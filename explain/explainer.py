@@ -1,7 +1,7 @@
 """What all methods obey, and what they share in obeying it."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from explain.activations import resting
 
 
+@runtime_checkable
 class Explainer(Protocol):
     """A method: a frozen dataclass of settings, with a call."""
 

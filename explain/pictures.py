@@ -13,7 +13,7 @@ _WORDS_HEIGHT = 26
 _SCALE_HEIGHT = 10
 _INK = (40, 40, 40)
 
-Picture = UInt8[np.ndarray, "height width 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
 def picture_of(
