@@ -19,7 +19,7 @@ from severstal_xai.imaging import STRIP_SHAPE, read_grey
 from severstal_xai.overlay import as_rgb, draw_outline
 from severstal_xai.rle import decode_rle
 
-_SHOWN = 10
+_SHOWN = 16
 _REAL, _SYNTHETIC = "#333333", "#0072b2"
 _DPI = 100
 
@@ -32,8 +32,8 @@ def draw_comparison(real: Measures, synthetic: Measures, source: Source) -> byte
         synthetic: What was measured on the synthetic ones.
         source: Where the synthetic strips are.
     """
-    figure = Figure(figsize=(15, 16.5), layout="constrained")
-    halves = figure.subfigures(2, 1, squeeze=False, height_ratios=(0.44, 0.56))
+    figure = Figure(figsize=(15, 21.5), layout="constrained")
+    halves = figure.subfigures(2, 1, squeeze=False, height_ratios=(0.59, 0.41))
     _show_strips(halves[0, 0], source)
     _plot_curves(halves[1, 0], real, synthetic)
     content = io.BytesIO()
@@ -80,7 +80,7 @@ def _show_strips(figure: SubFigure, source: Source) -> None:
 
 
 def choose_strips(names: Sequence[str], masks: Mapping[str, Mapping[int, str]]) -> list[str]:
-    """Return up to ten strips that show all there is: in turn one of each set of classes, in the order of names."""
+    """Return up to sixteen strips that show all there is: in turn one of each set of classes, in the order of names."""
     by_classes: dict[tuple[int, ...], list[str]] = {}
     for name in names:
         by_classes.setdefault(tuple(sorted(masks.get(name, {}))), []).append(name)
