@@ -220,14 +220,7 @@ def _finish(
     header = [field.name for field in dataclasses.fields(LeftOutPatch)]
     write_text(folder / LEFT_OUT_FILE, to_csv(header, sorted(map(dataclasses.astuple, left_out))))
     write_text(folder / SETTINGS_FILE, _settings_in_words(settings))
-    write_report(
-        settings,
-        patches,
-        left_out,
-        rejects,
-        strips=len(records),
-        annotated=len(annotations.masks.keys() - annotations.doubtful),
-    )
+    write_report(settings, patches, left_out, rejects, annotations, strips=len(records))
     write_text(folder / FINGERPRINT_FILE, fingerprint + "\n")
     manifest = write_manifest(folder, patches)
     (folder / JOURNAL_FILE).unlink()

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from data_prep.annotations import Annotations
 from data_prep.figures import draw_contact_sheet, draw_defect_sizes
 from data_prep.patches import LeftOut
 from data_prep.rejects import REJECTED_FILE, Reject
 from data_prep.settings import DataPrepSettings
+from data_prep.source import IMAGES
 from data_prep.split import count_shared_strips
 from data_prep.strip_work import LeftOutPatch
 from severstal_xai.classes import CLASSES, DEFECTS
@@ -32,9 +34,9 @@ def write_report(
     patches: Sequence[Patch],
     left_out: Sequence[LeftOutPatch],
     rejects: Sequence[Reject],
+    annotations: Annotations,
     *,
     strips: int,
-    annotated: int,
 ) -> None:
     """Write `report.md` and its pictures into the data folder.
 
@@ -43,19 +45,20 @@ def write_report(
         patches: All patches; their files are there.
         left_out: The windows that became none.
         rejects: What could not be used.
-        strips: How many strips were read.
-        annotated: How many of them have a defect.
+        annotations: What `train.csv` says.
+        strips: How many strips were worked on.
     """
     folder = settings.output
     write_bytes(folder / CONTACT_SHEET, draw_contact_sheet(folder, patches))
     write_bytes(folder / DEFECT_SIZES, draw_defect_sizes(patches))
     sections = (
         f"# Patches of {settings.source}",
-        _summary(patches, left_out, rejects, strips, annotated),
+        _summary(patches, left_out, rejects, strips),
         _counts(patches),
         _evaluation(patches),
         _neighbours(settings, patches),
-        _left_out(settings, left_out),
+        _strips_left_out(settings, rejects, annotations),
+        _windows_left_out(settings, left_out),
         _rejected(rejects),
         _sizes(patches),
         f"## How they look\n\nUp to eight patches of each class, drawn by lot, their defects outlined.\n\n![Patches of each class]({CONTACT_SHEET})",
@@ -68,17 +71,16 @@ def _summary(
     left_out: Sequence[LeftOutPatch],
     rejects: Sequence[Reject],
     strips: int,
-    annotated: int,
 ) -> str:
     return (
-        f"{strips:,} strips were read, {annotated:,} of them with defects. They gave {len(patches):,} patches; "
+        f"{strips:,} strips were read. They gave {len(patches):,} patches; "
         f"{len(left_out):,} windows were left out and {len(rejects):,} things were rejected, each for a reason given below."
     )
 
 
 def _counts(patches: Iterable[Patch]) -> str:
     counts = Counter((patch.label, patch.split) for patch in patches)
-    rows = []
+    rows: list[list[str | int]] = []
     for steel_class in CLASSES:
         ours = [counts[steel_class.id, split] for split in Split]
         training, test = TABLE_3[steel_class.id]
@@ -117,7 +119,23 @@ def _neighbours(settings: DataPrepSettings, patches: Sequence[Patch]) -> str:
     return f"{text}: the split is by strip."
 
 
-def _left_out(settings: DataPrepSettings, left_out: Sequence[LeftOutPatch]) -> str:
+def _strips_left_out(settings: DataPrepSettings, rejects: Sequence[Reject], annotations: Annotations) -> str:
+    known = {name: masks for name, masks in annotations.masks.items() if name not in annotations.doubtful}
+    several = sum(len(masks) > 1 for masks in known.values())
+    patches = (
+        "all their defect patches"
+        if settings.several_classes == "leave_out_strip"
+        else "only their mixed patches"
+    )
+    rows = [
+        [f"defects of several classes: {patches} are left out", several],
+        ["a row of `train.csv` was rejected, so nobody knows what they show", len(annotations.doubtful)],
+        ["the image cannot be used", sum(one.file.startswith(IMAGES) for one in rejects)],
+    ]
+    return f"## Strips left out\n\n{len(known):,} strips have defects.\n\n" + table(["why", "strips"], rows)
+
+
+def _windows_left_out(settings: DataPrepSettings, left_out: Sequence[LeftOutPatch]) -> str:
     counts = Counter((one.reason, one.label) for one in left_out)
     rows = []
     for reason in LeftOut:
