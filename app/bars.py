@@ -36,6 +36,7 @@ export default function ({ data, parentElement }) {
     row.setAttribute("role", "listitem");
     const track = cell("track", ""), fill = document.createElement("div");
     fill.className = "fill";
+    fill.hidden = bar.share === 0;
     fill.style.width = `${100 * bar.share}%`;
     fill.style.background = bar.colour;
     track.append(fill);

@@ -15,7 +15,7 @@ import torch
 from pyarrow import ArrowException
 from torch import nn
 
-from app.explanations import Finished
+from app.explanations import MODEL_IN_USE, Finished
 from app.folders import Folders, folders_from
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE, Checkpoint, load_checkpoint
 from severstal_xai.classes import CLASSES
@@ -104,13 +104,13 @@ def _predictions(path: str, stamp: tuple[int, int] | None) -> dict[str, int]:  #
     return predicted
 
 
-@st.cache_data(max_entries=4096, show_spinner=False)
+@st.cache_data(max_entries=4096, show_spinner="Asking the model …")
 def _probabilities(
     weights: str,  # noqa: ARG001 (as above)
     image: str,  # noqa: ARG001 (as above)
     _model: nn.Module,
     _grey: np.ndarray,
 ) -> tuple[float, ...]:
-    with torch.no_grad():
+    with MODEL_IN_USE, torch.no_grad():
         logits = _model(torch.from_numpy(model_input(_grey))[None])
     return tuple(logits.softmax(dim=1)[0].tolist())

@@ -1,6 +1,7 @@
 """The parts that need no Streamlit: folders, lists, outlines, explanations."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.explanations import Failed, Finished, Found, Request, explain
 from app.folders import folders_from
 from app.layers import Layer, Patchwork, as_data, outline_path
 from explain.methods import METHODS
+from severstal_xai.checkpoint import load_checkpoint
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Split
 
@@ -71,6 +73,21 @@ def test_a_map_that_is_no_map_has_failed(values: torch.Tensor, monkeypatch: pyte
     method: Any = lambda: lambda model, images, targets: values  # noqa: E731
     monkeypatch.setitem(METHODS, "sise", method)
     assert isinstance(explain(REQUEST, nn.Identity(), GREY), Failed)
+
+
+def test_visitors_who_ask_at_once_get_what_each_would_get_alone(
+    made_data: Manifest, planted_run: Path
+) -> None:
+    model = load_checkpoint(planted_run).model
+    grey = made_data.read_image(made_data.find("strip33_0"))
+    requests = [Request("grad_cam", (), target, "weights", "image") for target in (3, 3, 3, 3)]
+    with ThreadPoolExecutor(4) as visitors:
+        outcomes = list(visitors.map(lambda request: explain(request, model, grey), requests))
+    alone = explain(requests[0], model, grey)
+    assert isinstance(alone, Found)
+    for outcome in outcomes:
+        assert isinstance(outcome, Found)
+        np.testing.assert_array_equal(outcome.saliency, alone.saliency)
 
 
 def test_failed_waiting_and_cold_are_three_kinds_of_picture() -> None:
