@@ -32,7 +32,7 @@ def choose_patch(manifest: Manifest, predicted: Mapping[str, int]) -> Patch | No
         predicted: The model's answers, by the patch's name, as far as they are known.
 
     Returns:
-        None where there is nothing to show; the page then says why.
+        None where the address names no patch of these, or where no patch passes the filters.
     """
     st.subheader("Choose a patch", anchor=False)
     named = st.query_params.get(ADDRESS)
@@ -41,7 +41,6 @@ def choose_patch(manifest: Manifest, predicted: Mapping[str, int]) -> Patch | No
     except InputError:
         _filters(bool(predicted))
         _list(manifest, predicted, _listed(manifest, predicted), None)
-        problem(NO_SUCH_PATCH, str(named))
         return None
     if chosen and chosen.patch not in matching([chosen], _wanted(), predicted):
         st.session_state.update(split=chosen.split, label=_ALL, only_mistakes=False)
@@ -51,9 +50,16 @@ def choose_patch(manifest: Manifest, predicted: Mapping[str, int]) -> Patch | No
         chosen = manifest.find(names[0])
         st.query_params[ADDRESS] = chosen.patch
     _list(manifest, predicted, names, chosen)
-    if chosen is None:
-        st.info("No patch matches. Choose another class or another part of the data.")
     return chosen
+
+
+def say_why_none_is_chosen() -> None:
+    """Say why `choose_patch` gave no patch, and what to do."""
+    named = st.query_params.get(ADDRESS)
+    if named is None:
+        st.info("No patch matches. Choose another class or another part of the data on the left.")
+    else:
+        problem(NO_SUCH_PATCH, named)
 
 
 def _filters(with_mistakes: bool) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app import loading, messages, panels
-from app.chooser import choose_patch
+from app.chooser import choose_patch, say_why_none_is_chosen
 from app.explanations import Effort, Failed, Request, explain
 from app.layers import Layer
 from severstal_xai.checkpoint import Checkpoint
@@ -51,6 +51,7 @@ def show() -> None:
     if checkpoint.card.data_checksum != manifest.checksum:
         messages.warn(messages.OTHER_DATA)
     if patch is None:
+        say_why_none_is_chosen()
         st.stop()
     with messages.stopped_by_wrong_input(messages.DAMAGED_PATCH):
         subject = _subject(manifest, checkpoint, patch)
