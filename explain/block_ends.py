@@ -11,7 +11,10 @@ pooling layers", since a signal can skip a residual layer but not a pooling one.
 - a flatten is no pooling, and the image itself ends no block.
 """
 
+import threading
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import networkx as nx
 import torch
@@ -28,7 +31,34 @@ def trace(model: nn.Module) -> fx.GraphModule:
     Raises:
         fx.proxy.TraceError: The network's flow depends on its data.
     """
-    return fx.symbolic_trace(model)
+    with _TRACING:
+        return fx.GraphModule(model, _OwnThread().trace(model))
+
+
+_TRACING = threading.Lock()
+"""Two traces at once would undo each other's patches of `nn.Module` in the wrong order."""
+
+
+class _OwnThread(fx.Tracer):
+    """A tracer that sees its own thread alone.
+
+    While it traces, torch.fx patches the calls of all modules in the process. Another thread that asks a model at
+    that moment comes through here, and must get the model's answer, not a line in our graph.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
 
 def find_block_ends(traced: fx.GraphModule, image: Float[Tensor, "1 channels height width"]) -> list[fx.Node]:

@@ -1,6 +1,8 @@
 """One contract over all methods: shape, range, repeatability, company, no trace, planted truth."""
 
 import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -138,6 +140,24 @@ def test_no_trace_is_left_when_the_model_raises_after_some_answers(method: Expla
     with contextlib.suppress(OutOfAnswersError):  # a method that asks less often is done before
         method(model, images[:1], TARGETS[:1])
     assert_same_state(before, state(model.model))
+
+
+def test_threads_that_share_a_model_get_what_one_thread_gets(method: Explainer, images: Tensor) -> None:
+    """Tracing patches every module in the process: what other threads ask meanwhile must not be disturbed."""
+    model = build()
+    asked = images.repeat(8, 1, 1, 1)
+    expected = [method(model, one[None], TARGETS[:1]) for one in images]
+    answers = model(images).detach()
+    begin = threading.Barrier(8)
+
+    def ask(thread: int) -> bool:
+        begin.wait()
+        one = asked[thread : thread + 1]
+        same = torch.equal(method(model, one, TARGETS[:1]), expected[thread % 3])
+        return same and all(torch.equal(model(images).detach(), answers) for _ in range(20))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(8)))
 
 
 class OutOfAnswersError(Exception):
