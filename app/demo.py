@@ -39,13 +39,21 @@ STEPS = (
         ("data_prep.synthesize", "--config", f"{_SETTINGS}/synthesize.yaml"),
         DEMO / "strips/train.csv",
     ),
-    Step("cut them into patches", ("data_prep", "--config", f"{_SETTINGS}/data_prep.yaml"), DEMO / "patches/manifest.parquet"),
+    Step(
+        "cut them into patches",
+        ("data_prep", "--config", f"{_SETTINGS}/data_prep.yaml"),
+        DEMO / "patches/manifest.parquet",
+    ),
     Step(
         "train a small network and score it",
         ("training", "--config", f"{_SETTINGS}/training.yaml", "--overwrite", "true"),
         DEMO / "run/README.md",
     ),
-    Step("explain test patches", ("explain", "--config", f"{_SETTINGS}/explain.yaml"), DEMO / "run/maps/rejected.csv"),
+    Step(
+        "explain test patches",
+        ("explain", "--config", f"{_SETTINGS}/explain.yaml"),
+        DEMO / "run/maps/rejected.csv",
+    ),
 )
 
 
@@ -60,7 +68,9 @@ def do_step(step: Step) -> float | None:
     began = time.perf_counter()
     status = subprocess.run([sys.executable, "-m", *step.command], cwd=ROOT, check=False).returncode
     if status != DONE:
-        raise InputError(f"demo: could not {step.words} (python -m {' '.join(step.command)} ended with status {status})")
+        raise InputError(
+            f"demo: could not {step.words} (python -m {' '.join(step.command)} ended with status {status})"
+        )
     return time.perf_counter() - began
 
 

@@ -14,10 +14,6 @@ from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
 
 _LOG = logging.getLogger(__name__)
-MODEL_IN_USE = threading.Lock()
-"""Held by whoever asks a model. `torch.fx`, by which the methods find a network's blocks, patches every module of
-the process while it traces: a model asked in another thread meanwhile breaks both. A PC has no cores for two at
-once anyway."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +82,7 @@ def explain(request: Request, model: nn.Module, grey: np.ndarray) -> Outcome:
     images = torch.from_numpy(model_input(grey))[None]
     method = METHODS[request.method](**dict(request.settings))
     try:
-        with MODEL_IN_USE:
-            saliency = method(model, images, torch.tensor([request.target]))[0].numpy()
+        saliency = method(model, images, torch.tensor([request.target]))[0].numpy()
         return Found(_checked(saliency, grey.shape))
     except InputError as error:
         return Failed(str(error))

@@ -15,7 +15,7 @@ import torch
 from pyarrow import ArrowException
 from torch import nn
 
-from app.explanations import MODEL_IN_USE, Finished
+from app.explanations import Finished
 from app.folders import Folders, folders_from
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE, Checkpoint, load_checkpoint
 from severstal_xai.classes import CLASSES
@@ -111,6 +111,6 @@ def _probabilities(
     _model: nn.Module,
     _grey: np.ndarray,
 ) -> tuple[float, ...]:
-    with MODEL_IN_USE, torch.no_grad():
+    with torch.no_grad():
         logits = _model(torch.from_numpy(model_input(_grey))[None])
     return tuple(logits.softmax(dim=1)[0].tolist())
