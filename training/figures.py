@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import LogFormatter, MaxNLocator, PercentFormatter
 
 from severstal_xai.classes import CLASSES
 from training.history import Epoch, best_of
@@ -52,6 +52,8 @@ def curves_figure(epochs: Sequence[Epoch]) -> Figure:
     _draw_curves(loss, epochs, "train_loss", "validation_loss")
     loss.set_ylabel("cross-entropy, nats")
     loss.set_yscale("log")  # early in training the validation loss may be a thousand times as high as later
+    loss.yaxis.set_major_formatter(LogFormatter())
+    loss.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
     _draw_curves(top1, epochs, "train_top1", "validation_top1")
     top1.set_ylabel("top-1")
     top1.set_ylim(0, 1.02)
