@@ -101,15 +101,15 @@ def _read_card(path: Path) -> ModelCard:
         for key, ours in (("classes", _classes()), ("preprocessing", _preprocessing())):
             if content.get(key) != ours:
                 raise InputError(f"{key} {content.get(key)}, expected {ours}")
-        card = ModelCard(**{name: content[name] for name in names})
-        _check_types(card)
-    return card
+        _check_types(content)
+    return ModelCard(**{name: content[name] for name in names})
 
 
-def _check_types(card: ModelCard) -> None:
-    for name, kind in (("architecture", str), ("data_checksum", str), ("epoch", int), ("settings", dict)):
-        if not isinstance(getattr(card, name), kind):
-            raise InputError(f"{name} {getattr(card, name)!r}, expected {kind.__name__}")
+def _check_types(content: dict[str, Any]) -> None:
+    kinds = {"architecture": str, "data_checksum": str, "epoch": int, "settings": dict, "weights_sha256": str}
+    for name, kind in kinds.items():
+        if not isinstance(content[name], kind):
+            raise InputError(f"{name} {content[name]!r}, expected {kind.__name__}")
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:

@@ -182,10 +182,11 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         table = pq.read_table(path)
         table.validate(full=True)  # text that is no UTF-8
-    except (pa.ArrowException, OSError) as error:
+        columns = _in_words(table.schema)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable manifest ({str(error).splitlines()[0]})") from error
     if not table.schema.equals(_SCHEMA):
-        raise InputError(f"{path}: columns {_in_words(table.schema)}; expected {_in_words(_SCHEMA)}")
+        raise InputError(f"{path}: columns {columns}; expected {_in_words(_SCHEMA)}")
     with about(path):
         records = tuple(_patch(record) for record in table.to_pylist())
         _check_names(records)
