@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import PurePosixPath, PureWindowsPath
 
 from data_prep.rejects import Reject, reject
 from data_prep.source import ANNOTATIONS
@@ -22,7 +22,6 @@ from severstal_xai.strips import STRIP_HEIGHT, STRIP_WIDTH
 NEW_COLUMNS = ("ImageId", "ClassId", "EncodedPixels")
 OLD_COLUMNS = ("ImageId_ClassId", "EncodedPixels")
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_FOLDER = re.compile(r".*[/\\]")
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ class _Finder:
         where = self.columns.index(OLD_COLUMNS[0] if old_form else NEW_COLUMNS[0])
         found = set()
         for place, cell in _cells_at_any_rate(line):
-            name = _FOLDER.sub("", cell.strip(" \"'")).casefold()
+            name = PureWindowsPath(cell.strip(" \"'")).name.casefold()  # which takes off `/`, `\` and `C:`
             name = name.rpartition("_")[0] if old_form else name
             found.add(self.by_name.get(name))
             if place == where:

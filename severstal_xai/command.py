@@ -52,7 +52,10 @@ def parse_settings(
     arguments = _join_lists(schema, sys.argv[1:] if arguments is None else arguments)
     chosen = _config_among(arguments)
     parser = ArgumentParser(
-        prog=command, description=description, default_config_files=[str(chosen)] if chosen else []
+        prog=command,
+        description=description,
+        default_config_files=[str(chosen)] if chosen else [],
+        allow_abbrev=False,  # `--conf` would go unread: `--config` is looked up by its whole name
     )
     parser.add_argument(
         "--config", type=str, metavar="FILE", help="a YAML file of settings, in place of the defaults below"
