@@ -11,11 +11,10 @@ from data_prep.patches import LeftOut
 from data_prep.rejects import REJECTED_FILE, Reject
 from data_prep.settings import DataPrepSettings
 from data_prep.source import IMAGES
-from data_prep.split import count_shared_strips
 from data_prep.strip_work import LeftOutPatch
 from severstal_xai.classes import CLASSES, DEFECTS
 from severstal_xai.files import write_bytes, write_text
-from severstal_xai.manifest import Patch, Split
+from severstal_xai.manifest import Patch, Split, count_shared_strips
 from severstal_xai.strips import PATCH_SIZE
 
 REPORT_FILE = "report.md"
@@ -106,9 +105,8 @@ def _evaluation(patches: Iterable[Patch]) -> str:
 
 
 def _neighbours(settings: DataPrepSettings, patches: Sequence[Patch]) -> str:
-    splits = {patch.patch: patch.split for patch in patches}
-    shared = count_shared_strips(splits, {patch.patch: patch.strip for patch in patches})
-    test = sum(split == Split.TEST for split in splits.values())
+    shared = count_shared_strips((patch.strip, patch.split) for patch in patches)
+    test = sum(patch.split == Split.TEST for patch in patches)
     share = f" ({shared / test:.0%})" if test else ""
     text = f"## Neighbours of the test\n\n{shared:,} of {test:,} test patches{share} share a strip with training or validation"
     if settings.split.unit == "patch":

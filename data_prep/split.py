@@ -104,9 +104,3 @@ def choose_evaluation(test_labels: Mapping[str, int], limits: Mapping[int, int],
         names = shuffled((name for name, its in test_labels.items() if its == label), seed, "evaluation")
         chosen.update(names[: limits.get(label)])
     return chosen
-
-
-def count_shared_strips(splits: Mapping[str, Split], strips: Mapping[str, str]) -> int:
-    """Return how many test patches share a strip with a patch of training or validation."""
-    seen_before = {strips[name] for name, split in splits.items() if split != Split.TEST}
-    return sum(split == Split.TEST and strips[name] in seen_before for name, split in splits.items())

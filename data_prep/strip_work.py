@@ -112,7 +112,7 @@ def work_on_strip(
         verdict = drop_black(judge(pixels, len(masks), rules), mean_grey, rules)
         if verdict.left_out is None:
             mask = cut(masks[verdict.label], window) if verdict.label else None
-            kept.append(_write_patch(output, strip, window, verdict, image, mask))
+            kept.append(_write_patch(output, strip, window, label=verdict.label, image=image, mask=mask))
         else:
             name = patch_name(strip, window.index)
             left_out.append(LeftOutPatch(name, verdict.label, mean_grey, verdict.left_out))
@@ -120,7 +120,7 @@ def work_on_strip(
 
 
 def _write_patch(
-    output: Path, strip: str, window: Window, verdict: Verdict, image: np.ndarray, mask: np.ndarray | None
+    output: Path, strip: str, window: Window, *, label: int, image: np.ndarray, mask: np.ndarray | None
 ) -> KeptPatch:
     name = patch_name(strip, window.index)
     image_file = f"{IMAGES}/{name}.png"
@@ -136,7 +136,7 @@ def _write_patch(
         strip=strip,
         index=window.index,
         x=window.x,
-        label=verdict.label,
+        label=label,
         defect_pixels=0 if mask is None else int(mask.sum()),
         mean_grey=float(image.mean()),
         image=image_file,

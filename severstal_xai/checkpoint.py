@@ -53,7 +53,7 @@ def save_checkpoint(folder: Path, model: nn.Module, card: ModelCard, name: str =
     weights = folder / f"{name}.safetensors"
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     with whole_file(weights) as temporary:
-        safetensors.torch.save_file(tensors, temporary)
+        temporary.write_bytes(safetensors.torch.save(tensors))  # `save_file` would let nobody else read it
         sync(temporary)
     named = dataclasses.replace(card, weights_sha256=sha256_of(weights))
     content = {

@@ -157,6 +157,23 @@ class Manifest:
         return content
 
 
+def count_shared_strips(placed: Iterable[tuple[str, Split]]) -> int:
+    """Return how many test patches share a strip with a patch of training or validation.
+
+    Neighbours on one strip look alike, so such patches flatter a model.
+
+    Args:
+        placed: Each patch's strip and split.
+
+    Example:
+        >>> count_shared_strips([("a", Split.TRAIN), ("a", Split.TEST), ("b", Split.TEST)])
+        1
+    """
+    known = list(placed)
+    seen_before = {strip for strip, split in known if split != Split.TEST}
+    return sum(split == Split.TEST and strip in seen_before for strip, split in known)
+
+
 def write_manifest(folder: Path, patches: Iterable[Patch]) -> Manifest:
     """Write the manifest of a data folder, whole, its records sorted by name; the same records, the same bytes."""
     ordered = tuple(sorted(patches, key=lambda patch: patch.patch))

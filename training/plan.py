@@ -51,9 +51,3 @@ def plan(settings: Settings, manifest: Manifest, compute: Compute, workers: int)
         if not counts[Split.TRAIN][steel.id]
     ]
     return lines
-
-
-def strips_shared(manifest: Manifest) -> int:
-    """Return how many test patches share their strip with a training patch: easier than a new strip's."""
-    trained = {patch.strip for patch in manifest.of_split(Split.TRAIN)}
-    return sum(patch.strip in trained for patch in manifest.of_split(Split.TEST))

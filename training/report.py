@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from severstal_xai.classes import CLASSES
-from severstal_xai.manifest import Manifest, Split
+from severstal_xai.manifest import Manifest, Split, count_shared_strips
 from training.compute import Compute
 from training.history import Epoch, best_of
-from training.plan import counts_of, strips_shared
+from training.plan import counts_of
 from training.run_folder import CONFUSION_FILE, CURVES_FILE, HISTORY_FILE, PREDICTIONS_FILE, SCORES_FILE
 from training.scores import PAPER_CONFUSION, PAPER_TOP1, PAPER_TOP3, Scores, normalised
 from training.settings import PAPER, Settings
@@ -104,13 +104,14 @@ def _data(manifest: Manifest) -> str:
         ],
     )
     test = len(manifest.of_split(Split.TEST))
+    shared = count_shared_strips((patch.strip, patch.split) for patch in manifest.patches)
     return f"""## Data
 
 The manifest's SHA-256 is `{manifest.checksum}`.
 
 {table}
 
-{strips_shared(manifest)} of the {test} test patches share their strip with a training patch. Neighbours on a strip look alike, so
+{shared} of the {test} test patches share their strip with a patch of training or validation. Neighbours on a strip look alike, so
 the scores on such patches say less about strips that the model has never seen."""
 
 

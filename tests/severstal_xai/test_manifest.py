@@ -14,7 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from severstal_xai.errors import InputError
-from severstal_xai.manifest import MANIFEST_FILE, Manifest, Patch, Split, read_manifest, write_manifest
+from severstal_xai.manifest import (
+    MANIFEST_FILE,
+    Manifest,
+    Patch,
+    Split,
+    count_shared_strips,
+    read_manifest,
+    write_manifest,
+)
 from severstal_xai.strips import patch_name
 
 
@@ -253,3 +261,15 @@ def test_a_folder_whose_name_looks_like_a_partition_adds_no_column(tmp_path: Pat
     folder.mkdir()
     good_manifest(folder)
     assert len(read_manifest(folder).patches) == 3
+
+
+def test_a_test_patch_shares_a_strip_with_training_or_validation_not_with_another_test_patch() -> None:
+    placed = [
+        ("a", Split.TRAIN),
+        ("b", Split.VALIDATION),
+        ("c", Split.TEST),
+        ("c", Split.TEST),
+        ("b", Split.TEST),
+    ]
+    assert count_shared_strips(placed) == 1
+    assert count_shared_strips([*placed, ("a", Split.TEST)]) == 2

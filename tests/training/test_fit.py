@@ -16,7 +16,6 @@ from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Patch, Split, read_manifest, write_manifest
 from training.fit import fit
 from training.history import Epoch, best_of
-from training.plan import strips_shared
 from training.run_folder import CARD_FILE, FILES, check_output
 from training.settings import Settings
 
@@ -164,20 +163,6 @@ def test_the_best_epoch_has_the_highest_top1_then_the_lowest_loss_then_comes_fir
 
     epochs = [epoch(1, 0.5, 0.1), epoch(2, 0.6, 0.9), epoch(3, 0.6, 0.8), epoch(4, 0.6, 0.8)]
     assert best_of(epochs).epoch == 3
-
-
-def test_test_patches_that_share_a_strip_with_training_are_counted(made_data: Manifest) -> None:
-    def moved(patch: Patch) -> Patch:
-        """Put test patches of classes 1 and 2 on a strip with a training and a validation patch."""
-        strips: dict[tuple[int, Split], str] = {
-            (1, Split.TEST): "strip10",  # a strip of training
-            (2, Split.TEST): "strip22",  # a strip of validation
-        }
-        return dataclasses.replace(patch, strip=strips.get((patch.label, patch.split), patch.strip))
-
-    assert strips_shared(made_data) == 0
-    changed = dataclasses.replace(made_data, patches=tuple(map(moved, made_data.patches)))
-    assert strips_shared(changed) == 1
 
 
 def test_the_model_card_says_what_it_must(finished: Settings, few: Manifest) -> None:
