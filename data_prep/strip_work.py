@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.patches import LeftOut, Verdict, count_defect_pixels, drop_black, judge
+from data_prep.patches import LeftOut, count_defect_pixels, drop_black, judge
 from data_prep.rejects import Reject, reject
 from data_prep.settings import LabelRules
 from data_prep.source import Source, image_path

@@ -55,14 +55,15 @@ def epoch_order(
         epoch: The epoch, from 1.
 
     Returns:
-        Places in `labels`, each at most once. The limit takes the first of each class in the shuffled order.
+        Places in `labels`, each at most once, the classes well mixed.
     """
     generator = np.random.default_rng(chance(seed, Stream.ORDER, epoch))
     order = generator.permutation(len(labels))
     if per_class is None:
         return order
     drawn = [order[labels[order] == label][:per_class] for label in np.unique(labels)]
-    return order[np.isin(order, np.concatenate(drawn))]
+    # Shuffled once more: in `order` a frequent class fills its limit early, and would come first.
+    return generator.permutation(np.concatenate(drawn))
 
 
 class EpochSampler(Sampler[Draw]):

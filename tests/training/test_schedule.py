@@ -34,9 +34,14 @@ def test_a_limit_takes_so_many_of_each_class_and_others_in_another_epoch() -> No
     assert set(first) != set(second)
 
 
-def test_a_limit_leaves_the_classes_mixed() -> None:
-    labels = LABELS[epoch_order(LABELS, 5, seed=0, epoch=1)]
-    assert (np.diff(labels) != 0).sum() > 2  # sorted by class there would be two changes
+def test_a_limit_leaves_the_classes_mixed_from_beginning_to_end() -> None:
+    """The mean place of 10 in a random order of 20 is 9.5; its variance (20^2 - 1) / 12 / 10 * 10 / 19 = 1.75.
+
+    So the mean of 50 epochs deviates by sqrt(1.75 / 50) = 0.19. A class that came first would have 4.5.
+    """
+    labels = np.array([0] * 500 + [1] * 10)
+    places = [np.flatnonzero(labels[epoch_order(labels, 10, 0, epoch)] == 0).mean() for epoch in range(1, 51)]
+    assert abs(np.mean(places) - 9.5) < 5 * 0.19
 
 
 @pytest.mark.parametrize("limit", [None, 5])
