@@ -75,20 +75,6 @@ def prepare() -> Callable[..., int]:
 
 
 @pytest.fixture(scope="session")
-def contents() -> Callable[[Path], dict[str, bytes]]:
-    """The bytes of every file below a folder, by name."""
-
-    def read(folder: Path) -> dict[str, bytes]:
-        return {
-            path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        }
-
-    return read
-
-
-@pytest.fixture(scope="session")
 def small_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten strips: s0 to s3 with one defect of class 1 to 4, s4 with two classes, s5 to s8 of class 3, s9 sound."""
     folder = tmp_path_factory.mktemp("small") / "source"
