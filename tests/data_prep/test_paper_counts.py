@@ -7,12 +7,13 @@ box spans, so for "does this window hold a pixel of the class?" a mask of whole 
 import csv
 import json
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from data_prep.patches import count_defect_pixels, judge
+from data_prep.patches import Verdict, count_defect_pixels, judge
 from data_prep.settings import LabelRules, NormalFrom, SplitSettings
 from data_prep.split import choose_evaluation, split_by_patch, split_by_strip
 from severstal_xai.manifest import Split, count_shared_strips
@@ -54,12 +55,18 @@ def count_columns(held: dict[int, np.ndarray]) -> list[dict[int, int]]:
     ]
 
 
+@cache
+def judge_once(pixels: frozenset[tuple[int, int]], strip_classes: int, normal_from: NormalFrom) -> Verdict:
+    """`judge`, a pure function, asked once for all windows that hold the same."""
+    return judge(dict(pixels), strip_classes, rules(normal_from))
+
+
 def label_all(columns: Columns, normal_from: NormalFrom) -> dict[str, int]:
     """Every patch that the rules keep, before the black ones are dropped, and its class."""
     labels = {}
     for name, held in columns.items():
         for window, pixels in zip(windows(), count_columns(held), strict=True):
-            verdict = judge(pixels, len(held), rules(normal_from))
+            verdict = judge_once(frozenset(pixels.items()), len(held), normal_from)
             if verdict.left_out is None:
                 labels[patch_name(name.removesuffix(".jpg"), window.index)] = verdict.label
     return labels
