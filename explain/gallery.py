@@ -14,16 +14,19 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from explain.explainer import Explainer
+from explain.methods import METHODS
 from explain.pictures import picture_of
 from explain.settings import ExplainSettings, Target
 from explain.subjects import WHOLE, Subject, choose_patches, find_images, read_image, read_patch
 from severstal_xai.checkpoint import load_checkpoint
-from severstal_xai.classes import CLASSES
+from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.command import to_yaml
 from severstal_xai.errors import InputError
 from severstal_xai.files import whole_file, write_bytes, write_text
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Split, read_manifest
+
+_OURS = {"settings.yaml", "explained.csv", "rejected.csv", *METHODS}
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def explain_all(settings: ExplainSettings) -> Gallery:
     """
     model = load_checkpoint(settings.run).model.to(pick_device(settings.device))
     folder = settings.output or settings.run / "maps"
+    _check_output(folder)
     write_text(folder / "settings.yaml", to_yaml(settings))
     rows: list[Row] = []
     rejects: list[str] = []
@@ -89,6 +93,15 @@ def explain_all(settings: ExplainSettings) -> Gallery:
             f"no image could be explained; {folder / 'rejected.csv'} lists {len(rejects)} rejects"
         )
     return Gallery(folder, explained, tuple(rejects))
+
+
+def _check_output(folder: Path) -> None:
+    """Refuse to write among files that are not ours: a data folder's, a run's, the images'."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output {folder}: a file, expected a folder to make")
+    others = {path.name for path in folder.glob("*")} - _OURS
+    if others:
+        raise InputError(f"--output {folder}: holds {min(others)!r}, expected an empty folder or one of maps")
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -187,10 +200,17 @@ def ask(model: nn.Module, image: Tensor) -> Tensor:
 
 
 def choose_target(target: Target, subject: Subject, probabilities: Tensor) -> int:
-    """Return the class to explain."""
+    """Return the class to explain.
+
+    `auto` is the ground truth's where it is known, else the prediction's; where that is "sound" it is the likeliest
+    defect, so that steel which the model finds sound looks cold.
+    """
     if target in {"auto", "label"} and subject.label is not None:
         return subject.label
-    return int(probabilities.argmax()) if target in {"auto", "prediction"} else int(target)
+    if target == "auto":
+        answer = int(probabilities.argmax())
+        return answer if answer != SOUND.id else 1 + int(probabilities[1:].argmax())
+    return int(probabilities.argmax()) if target == "prediction" else int(target)
 
 
 def _words(rows: Sequence[Row]) -> str:

@@ -22,7 +22,8 @@ class ExplainSettings:
         images: Image files, or folders of them: strips of 1600 x 256 or patches of 256 x 256 pixels.
         split: Which patches of the data folder.
         patches_per_class: At most so many of each class, drawn by lot; null is all.
-        target: The class to explain; auto is the ground truth's for patches, the prediction for images.
+        target: The class to explain; auto is the ground truth's for patches, for images the predicted defect, or
+            the likeliest one where the prediction is sound.
         methods: Names of methods, with commas between them.
         sise: SISE's settings.
         output: The folder for the maps; null is RUN/maps.

@@ -66,6 +66,8 @@ def parse_settings(
         action.required = action.required and action.default is None
     if chosen is not None and not chosen.is_file():
         parser.error(f"--config {chosen}: no such file")
+    if chosen is not None and not _is_text(chosen):
+        parser.error(f"--config {chosen}: not UTF-8 text, expected a YAML file")
     values = parser.instantiate(parser.parse_args(list(arguments)))
     return schema(**{name: values[name] for name in inspect.signature(schema).parameters})
 
@@ -116,6 +118,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return value.as_posix() if isinstance(value, Path) else value
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _join_lists(schema: type, arguments: Sequence[str]) -> list[str]:

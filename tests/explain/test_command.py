@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 
 from explain.__main__ import main
+from explain.gallery import choose_target
 from explain.methods import METHODS
-from explain.subjects import choose_patches
+from explain.subjects import Subject, choose_patches
 from severstal_xai.checkpoint import ModelCard, load_checkpoint, save_checkpoint
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
@@ -142,6 +143,22 @@ def test_wrong_input_is_told_in_words(
 ) -> None:
     with pytest.raises(InputError, match=named):
         main(["--run", str(run_folder), "--output", str(tmp_path / "maps"), *arguments])
+
+
+def test_maps_are_never_written_among_other_files(
+    run_folder: Path, made_data: Manifest, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("steel")
+    for output in (run_folder, made_data.root, tmp_path / "file"):
+        with pytest.raises(InputError, match=f"--output {output}: "):
+            main(["--run", str(run_folder), "--images", "a.jpg", "--output", str(output)])
+
+
+def test_steel_that_the_model_finds_sound_is_explained_by_its_likeliest_defect() -> None:
+    patch = Subject("coil", np.zeros((256, 256), dtype=np.uint8))
+    sound, torn = torch.tensor([0.7, 0.05, 0.05, 0.15, 0.05]), torch.tensor([0.2, 0.1, 0.1, 0.1, 0.5])
+    assert [choose_target("auto", patch, answer) for answer in (sound, torn)] == [3, 4]
+    assert [choose_target("prediction", patch, answer) for answer in (sound, torn)] == [0, 4]
 
 
 def test_wrong_input_ends_the_process_with_status_1_and_one_line(tmp_path: Path) -> None:

@@ -242,3 +242,13 @@ def test_errors_tell_what_they_are_about_from_the_outside_in() -> None:
 def test_only_input_errors_are_told_what_they_are_about() -> None:
     with pytest.raises(ValueError, match=r"^bug$"), about("folder"):
         raise ValueError("bug")
+
+
+def test_a_config_that_is_no_text_is_wrong_usage(
+    defaults: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "picture.yaml").write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(SystemExit) as ended:
+        parse(defaults, "--config", str(tmp_path / "picture.yaml"))
+    assert ended.value.code == 2
+    assert "not UTF-8 text" in capsys.readouterr().err
