@@ -13,7 +13,7 @@ from data_prep.split import shuffled
 from severstal_xai.classes import CLASSES, DEFECTS, SteelClass
 from severstal_xai.imaging import PATCH_SHAPE, read_grey, read_mask
 from severstal_xai.manifest import Patch
-from severstal_xai.overlay import as_rgb, draw_outline
+from severstal_xai.overlay import as_rgb, draw_outline, encode_picture
 from severstal_xai.strips import PATCH_SIZE
 
 _SHOWN = 8
@@ -33,7 +33,7 @@ def draw_contact_sheet(folder: Path, patches: Sequence[Patch]) -> bytes:
         )
         rows.append(_title(steel_class, len(names)))
         rows.append(_row([_outlined(folder, by_name[name], steel_class) for name in names[:_SHOWN]]))
-    return _encode(np.concatenate(rows))
+    return encode_picture(np.concatenate(rows))
 
 
 def _outlined(folder: Path, patch: Patch, steel_class: SteelClass) -> Picture:
@@ -59,13 +59,6 @@ def _title(steel_class: SteelClass, patches: int) -> Picture:
         title, text, (30, _LABEL_HEIGHT - 11), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (30, 30, 30), 1, cv2.LINE_AA
     )
     return title
-
-
-def _encode(picture: Picture) -> bytes:
-    encoded, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    if not encoded:
-        raise RuntimeError(f"OpenCV could not encode a picture of shape {picture.shape}")
-    return bytes(content.data)
 
 
 def draw_defect_sizes(patches: Sequence[Patch]) -> bytes:

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from severstal_xai.classes import CLASSES
-from severstal_xai.overlay import as_rgb, blend_heat, draw_outline, heat_colours
+from severstal_xai.overlay import as_rgb, blend_heat, draw_outline, encode_picture, heat_colours
 
 _OPACITY = 0.5
 _GAP = 8
@@ -36,7 +36,9 @@ def picture_of(
     panels = [_outlined(as_rgb(grey), mask, label), _outlined(blend_heat(grey, heat, _OPACITY), mask, label)]
     wide = grey.shape[1] > 2 * grey.shape[0]
     pictures = _stack(panels, axis=0 if wide else 1)
-    return _encode(np.concatenate([_words(words, pictures.shape[1]), pictures, _scale(pictures.shape[1])]))
+    return encode_picture(
+        np.concatenate([_words(words, pictures.shape[1]), pictures, _scale(pictures.shape[1])])
+    )
 
 
 def _outlined(picture: Picture, mask: Bool[np.ndarray, "height width"] | None, label: int | None) -> Picture:
@@ -63,10 +65,3 @@ def _scale(width: int) -> Picture:
     for text, left in (("0", 14), ("1", width - 22)):
         cv2.putText(scale, text, (left, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.4, _INK, 1, cv2.LINE_AA)
     return scale
-
-
-def _encode(picture: Picture) -> bytes:
-    encoded, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    if not encoded:
-        raise RuntimeError(f"OpenCV could not encode a picture of shape {picture.shape}")
-    return bytes(content.data)

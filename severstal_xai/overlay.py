@@ -59,3 +59,11 @@ def draw_outline(
 def as_rgb(grey: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width 3"]:
     """Return the grey image as RGB, a copy."""
     return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def encode_picture(picture: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """Encode an RGB picture as PNG; the same picture gives the same bytes."""
+    encoded, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    if not encoded:
+        raise RuntimeError(f"OpenCV could not encode a picture of shape {picture.shape}")
+    return bytes(content.data)
