@@ -1,32 +1,40 @@
-"""The build: all strips through the recast, resumable, into a data folder whose manifest comes last."""
+"""The build: all strips through the recast, resumable, into a data folder that is there when it is whole."""
 
 import dataclasses
 import importlib.metadata
 import json
-import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from data_prep.annotations import Annotations, read_annotations
-from data_prep.journal import JOURNAL_FILE, open_journal
+from data_prep.journal import Journal, open_journal
 from data_prep.rejects import REJECTED_FILE, Reject, count_rejects, reject, to_csv, write_rejects
 from data_prep.report import REPORTS, write_report
 from data_prep.settings import DataPrepSettings
 from data_prep.source import ANNOTATIONS, Source, open_source
 from data_prep.split import choose_evaluation, split_by_patch, split_by_strip
-from data_prep.strip_work import IMAGES, MASKS, KeptPatch, LeftOutPatch, StripRecord, StripTask, work_on_strip
+from data_prep.staging import STAGING, check_nothing_else_is_lost, discard, publish
+from data_prep.strip_work import (
+    IMAGES,
+    MASKS,
+    KeptPatch,
+    LeftOutPatch,
+    StripRecord,
+    StripTask,
+    fields_of,
+    work_on_strip,
+)
+from data_prep.threads import run_bounded
 from severstal_xai.command import to_yaml
 from severstal_xai.errors import InputError
 from severstal_xai.files import delete_leftovers, sha256, write_text
-from severstal_xai.manifest import MANIFEST_FILE, Manifest, Patch, Split, read_manifest, write_manifest
+from severstal_xai.manifest import MANIFEST_FILE, Patch, Split, read_manifest, write_manifest
 from severstal_xai.strips import windows
 
 FINGERPRINT_FILE = "inputs.sha256"
@@ -36,12 +44,8 @@ LOCK_FILE = ".lock"
 _FORMAT = 1
 _NOT_OF_THE_DATA = ("output", "workers", "strict")
 """Settings that no byte of the data folder depends on."""
-_OURS = {MANIFEST_FILE, FINGERPRINT_FILE, JOURNAL_FILE}
+_OURS = {MANIFEST_FILE, FINGERPRINT_FILE, STAGING}
 """One of these in a folder says that it is a data folder, whole or begun."""
-
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ class Outcome:
 def build(settings: DataPrepSettings) -> Outcome:
     """Build the data folder, or find that it is built already.
 
-    Killed at any moment and run again, it ends with the same bytes: each file is whole or not there, a strip
-    counts as done when its files are, and the manifest is written last.
+    It grows in a staging folder; what stood in the data folder stays until the new is whole. Killed at any moment
+    and run again, it ends with the same bytes: a strip counts as done when its files are there.
 
     Raises:
         InputError: The source or the output folder cannot be used, or no patch came of the source.
@@ -72,21 +76,36 @@ def build(settings: DataPrepSettings) -> Outcome:
         images, refused = source.list_images()
         content = source.read_annotations()
         fingerprint = _fingerprint(settings, images, content)
+        staging = settings.output / STAGING
         delete_leftovers(settings.output)
         if _is_built(settings.output, fingerprint):
-            (settings.output / JOURNAL_FILE).unlink(missing_ok=True)
+            discard(staging)
             return Outcome(count_rejects(settings.output), None)
+        check_nothing_else_is_lost(settings.output)
         annotations = _read_annotations(content, images, refused, settings.output)
-        (settings.output / MANIFEST_FILE).unlink(missing_ok=True)
-        tasks = [
-            StripTask(name, annotations.masks.get(name, {}))
-            for name in images
-            if name not in annotations.doubtful
-        ]
-        records = _work_on_all(source, tasks, settings, fingerprint)
-        rejects = [*refused, *annotations.rejects, *(one for record in records for one in record.rejects)]
-        manifest = _finish(settings, fingerprint, records, rejects, annotations)
-        return Outcome(len(rejects), len(manifest.patches))
+        with open_journal(staging, fingerprint) as journal:
+            if not (staging / MANIFEST_FILE).exists():
+                tasks = [
+                    StripTask(name, annotations.masks.get(name, {}))
+                    for name in images
+                    if name not in annotations.doubtful
+                ]
+                records = _work_on_all(source, tasks, settings, staging, journal)
+                rejects = [
+                    *refused,
+                    *annotations.rejects,
+                    *(one for record in records for one in record.rejects),
+                ]
+                _describe(
+                    staging,
+                    settings,
+                    records,
+                    rejects=rejects,
+                    annotations=annotations,
+                    fingerprint=fingerprint,
+                )
+        publish(staging, settings.output)
+        return Outcome(count_rejects(settings.output), len(read_manifest(settings.output).patches))
 
 
 def _check_output(settings: DataPrepSettings) -> None:
@@ -144,87 +163,83 @@ def _is_built(folder: Path, fingerprint: str) -> bool:
 def _read_annotations(
     content: bytes, images: Mapping[str, int], refused: list[Reject], output: Path
 ) -> Annotations:
-    """Read `train.csv`; where nothing of it can be used, that too goes on the list, if no data would lose its own."""
+    """Read `train.csv`; where nothing of it can be used, that too goes on the list."""
     try:
         return read_annotations(content, images)
     except InputError as error:
-        if not (output / MANIFEST_FILE).exists():
-            write_rejects(
-                output, [*refused, reject(ANNOTATIONS, 1, content[:80].decode(errors="replace"), error)]
-            )
+        unusable = reject(ANNOTATIONS, 1, content[:80].decode(errors="replace"), error)
+        _list_rejects_alone(output, [*refused, unusable])
         raise
 
 
+def _list_rejects_alone(output: Path, rejects: Sequence[Reject]) -> None:
+    """Write the list of a build that came to nothing, unless a data folder would lose its own."""
+    if not (output / MANIFEST_FILE).exists():
+        write_rejects(output, rejects)
+
+
 def _work_on_all(
-    source: Source, tasks: Sequence[StripTask], settings: DataPrepSettings, fingerprint: str
+    source: Source, tasks: Sequence[StripTask], settings: DataPrepSettings, staging: Path, journal: Journal
 ) -> list[StripRecord]:
     """Work on the strips that are not done yet, on all cores; return all records in the order of their names."""
     places, rules = windows(settings.offset), settings.label_rules()
-    with open_journal(settings.output, fingerprint) as journal:
-        missing = [task for task in tasks if task.image not in journal.done]
-        results = run_bounded(
-            lambda task: work_on_strip(source, task, places, rules, settings.output),
-            missing,
-            settings.workers,
-        )
-        with closing(results):  # its threads end before the lock is given up
-            for record in tqdm(
-                results, total=len(tasks), initial=len(tasks) - len(missing), desc="strips", unit="strip"
-            ):
-                journal.add(record)
-        return [journal.done[task.image] for task in tasks]
+    for kind in (IMAGES, MASKS):
+        (staging / kind).mkdir(exist_ok=True)
+    missing = [task for task in tasks if task.image not in journal.done]
+    results = run_bounded(
+        lambda task: work_on_strip(source, task, places, rules, staging), missing, settings.workers
+    )
+    with closing(results):  # its threads end before the lock is given up
+        for record in tqdm(
+            results, total=len(tasks), initial=len(tasks) - len(missing), desc="strips", unit="strip"
+        ):
+            journal.add(record)
+    return [journal.done[task.image] for task in tasks]
 
 
-def run_bounded(
-    work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
-) -> Generator[Result, None, None]:
-    """Yield the results of the tasks, as they come, from threads; only a few tasks are under way at once.
-
-    Threads, since decoding, encoding and hashing release the interpreter; they end with their process.
-
-    Args:
-        work: What to do with a task.
-        tasks: The tasks.
-        workers: How many threads; 0 is one for each core.
-    """
-    count = workers or os.cpu_count() or 1
-    waiting = iter(tasks)
-    with ThreadPoolExecutor(count) as pool:
-        try:
-            running = {pool.submit(work, task) for task in islice(waiting, 4 * count)}
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                running |= {pool.submit(work, task) for task in islice(waiting, len(done))}
-                yield from (future.result() for future in done)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _finish(
+def _describe(
+    staging: Path,
     settings: DataPrepSettings,
-    fingerprint: str,
     records: Sequence[StripRecord],
+    *,
     rejects: Sequence[Reject],
     annotations: Annotations,
-) -> Manifest:
+    fingerprint: str,
+) -> None:
     """Write all that describes the patches, the manifest last."""
-    folder = settings.output
-    write_rejects(folder, rejects)
+    write_rejects(staging, rejects)
     patches = assign_splits([patch for record in records for patch in record.patches], settings)
-    if not patches:
-        raise InputError(
-            f"no patch came of {settings.source}; {len(rejects)} rejects are listed in {folder / REJECTED_FILE}"
-        )
     left_out = [one for record in records for one in record.left_out]
-    _delete_others(folder, patches)
+    if not patches:
+        _list_rejects_alone(settings.output, rejects)
+        raise InputError(_why_no_patch(settings, left_out, rejects))
     header = [field.name for field in dataclasses.fields(LeftOutPatch)]
-    write_text(folder / LEFT_OUT_FILE, to_csv(header, sorted(map(dataclasses.astuple, left_out))))
-    write_text(folder / SETTINGS_FILE, _settings_in_words(settings))
-    write_report(settings, patches, left_out, rejects, annotations, strips=len(records))
-    write_text(folder / FINGERPRINT_FILE, fingerprint + "\n")
-    manifest = write_manifest(folder, patches)
-    (folder / JOURNAL_FILE).unlink()
-    return manifest
+    write_text(staging / LEFT_OUT_FILE, to_csv(header, sorted(map(dataclasses.astuple, left_out))))
+    write_text(staging / SETTINGS_FILE, _settings_in_words(settings))
+    write_report(
+        staging,
+        settings,
+        patches,
+        left_out,
+        rejects=rejects,
+        annotations=annotations,
+        strips=len(records),
+    )
+    write_text(staging / FINGERPRINT_FILE, fingerprint + "\n")
+    write_manifest(staging, patches)
+
+
+def _why_no_patch(
+    settings: DataPrepSettings, left_out: Sequence[LeftOutPatch], rejects: Sequence[Reject]
+) -> str:
+    reasons = Counter(one.reason for one in left_out)
+    windows_lost = ", ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items()))
+    first = (
+        f"; the first of {len(rejects)} rejects: {min(rejects).file}: {min(rejects).reason}"
+        if rejects
+        else ""
+    )
+    return f"no patch came of {settings.source}; windows left out: {windows_lost or 'none'}{first}"
 
 
 def _settings_in_words(settings: DataPrepSettings) -> str:
@@ -245,19 +260,8 @@ def assign_splits(kept: Sequence[KeptPatch], settings: DataPrepSettings) -> list
     evaluation = choose_evaluation(test_labels, settings.evaluation_limit, settings.split.seed)
     return sorted(
         (
-            Patch(
-                **dataclasses.asdict(patch), split=splits[patch.patch], evaluation=patch.patch in evaluation
-            )
+            Patch(**fields_of(patch), split=splits[patch.patch], evaluation=patch.patch in evaluation)
             for patch in kept
         ),
         key=lambda patch: patch.patch,
     )
-
-
-def _delete_others(folder: Path, patches: Sequence[Patch]) -> None:
-    """Delete the patches of an earlier build with other settings."""
-    ours = {name for patch in patches for name in (patch.image, patch.mask)}
-    for kind in (IMAGES, MASKS):
-        for path in (folder / kind).glob("*"):
-            if f"{kind}/{path.name}" not in ours and not path.is_dir():
-                path.unlink()

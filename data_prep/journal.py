@@ -1,10 +1,11 @@
 """The journal of a build: which strips are done, so that a killed one goes on where it was.
 
-A file of lines in the data folder. The first names the inputs; each further one is a strip's record, added when
+A file of lines in the staging folder. The first names the inputs; each further one is a strip's record, added when
 the strip's files are all in place. A kill can leave the last line torn; it is cut off.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,12 +33,14 @@ class Journal:
 
 @contextmanager
 def open_journal(folder: Path, fingerprint: str) -> Iterator[Journal]:
-    """Open the folder's journal; one of other inputs, or none, becomes a new one."""
+    """Open the folder's journal; one of other inputs, or none, becomes a new one, in an empty folder."""
     path = folder / JOURNAL_FILE
     lines = (
         path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if path.is_file() else []
     )
     if not lines or lines[0] != fingerprint + "\n":
+        if folder.exists():
+            shutil.rmtree(folder)
         write_text(path, fingerprint + "\n")
         lines = []
     done, whole_bytes = _read_records(lines[1:], folder)

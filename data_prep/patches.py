@@ -42,7 +42,10 @@ class Verdict:
 
 def count_defect_pixels(masks: Mapping[int, StripMask], windows: tuple[Window, ...]) -> list[dict[int, int]]:
     """Return for each window the pixels of each class that it holds."""
-    return [{label: int(cut(mask, window).sum()) for label, mask in masks.items()} for window in windows]
+    return [
+        {label: int(np.count_nonzero(cut(mask, window))) for label, mask in masks.items()}
+        for window in windows
+    ]
 
 
 def judge(pixels: Mapping[int, int], strip_classes: int, rules: LabelRules) -> Verdict:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -29,25 +30,26 @@ _SHOWN = 20
 
 
 def write_report(
+    folder: Path,
     settings: DataPrepSettings,
     patches: Sequence[Patch],
     left_out: Sequence[LeftOutPatch],
+    *,
     rejects: Sequence[Reject],
     annotations: Annotations,
-    *,
     strips: int,
 ) -> None:
-    """Write `report.md` and its pictures into the data folder.
+    """Write `report.md` and its pictures.
 
     Args:
-        settings: What was built, and where.
-        patches: All patches; their files are there.
+        folder: Where the patches are, and the report will be.
+        settings: What was built.
+        patches: All patches.
         left_out: The windows that became none.
         rejects: What could not be used.
         annotations: What `train.csv` says.
         strips: How many strips were worked on.
     """
-    folder = settings.output
     write_bytes(folder / CONTACT_SHEET, draw_contact_sheet(folder, patches))
     write_bytes(folder / DEFECT_SIZES, draw_defect_sizes(patches))
     sections = (

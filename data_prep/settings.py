@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from severstal_xai.classes import CLASSES, DEFECTS
-from severstal_xai.errors import InputError
-from severstal_xai.strips import MARGIN
+from severstal_xai.classes import DEFECTS
+from severstal_xai.errors import check_range
+from severstal_xai.strips import MARGIN, PATCH_SIZE
 
 SeveralClasses = Literal["leave_out_strip", "leave_out_patch"]
 NormalFrom = Literal["annotated", "one_class", "all"]
@@ -49,13 +49,9 @@ class SplitSettings:
     seed: int
 
     def __post_init__(self) -> None:
-        _check("split.train_share", self.train_share, 0 < self.train_share < 1, "between 0 and 1")
-        _check(
-            "split.validation_share",
-            self.validation_share,
-            0 <= self.validation_share < 1,
-            "0 or more, below 1",
-        )
+        check_range("split.train_share", self.train_share, 0, 1, above=True, below=True)
+        check_range("split.validation_share", self.validation_share, 0, 1, below=True)
+        check_range("split.seed", self.seed, 0)
 
 
 @dataclass(frozen=True)
@@ -89,24 +85,14 @@ class DataPrepSettings:
     strict: bool = False
 
     def __post_init__(self) -> None:
-        _check("offset", self.offset, 0 <= self.offset <= MARGIN, f"0 to {MARGIN}")
-        _check("min_defect_pixels", self.min_defect_pixels, self.min_defect_pixels >= 1, "1 or more")
-        _check("black_level", self.black_level, 0 <= self.black_level <= 255, "0 to 255")
-        _check("workers", self.workers, self.workers >= 0, "0 or more")
+        check_range("offset", self.offset, 0, MARGIN)
+        check_range("min_defect_pixels", self.min_defect_pixels, 1, PATCH_SIZE**2)
+        check_range("black_level", self.black_level, 0, 255)
+        check_range("workers", self.workers, 0, 256)
         for label, limit in self.evaluation_limit.items():
-            known = label in {defect.id for defect in DEFECTS} and limit >= 0
-            _check(
-                "evaluation_limit",
-                {label: limit},
-                known,
-                f"a class 1 to {CLASSES[-1].id} and 0 or more patches",
-            )
+            check_range("evaluation_limit, class", label, DEFECTS[0].id, DEFECTS[-1].id)
+            check_range(f"evaluation_limit, patches of class {label}", limit, 0)
 
     def label_rules(self) -> LabelRules:
         """Return what decides on a window."""
         return LabelRules(self.min_defect_pixels, self.several_classes, self.normal_from, self.black_level)
-
-
-def _check(name: str, value: Any, holds: bool, expected: str) -> None:
-    if not holds:
-        raise InputError(f"{name} is {value}, expected {expected}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import cv2
 import numpy as np
 
 from data_prep.patches import LeftOut, count_defect_pixels, drop_black, judge
@@ -14,13 +15,18 @@ from data_prep.rejects import Reject, reject
 from data_prep.settings import LabelRules
 from data_prep.source import Source, image_path
 from severstal_xai.errors import InputError
-from severstal_xai.files import sha256, write_bytes
+from severstal_xai.files import sha256
 from severstal_xai.imaging import STRIP_SHAPE, encode_mask, encode_png, read_grey
 from severstal_xai.rle import decode_rle
 from severstal_xai.strips import Window, cut, patch_name
 
 IMAGES = "images"
 MASKS = "masks"
+
+
+def fields_of(record: Any) -> dict[str, Any]:
+    """Return a record's fields by name, as they are: `dataclasses.asdict` copies all that is in them, slowly."""
+    return {one.name: getattr(record, one.name) for one in dataclasses.fields(record)}
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class StripRecord:
 
     def to_json(self) -> str:
         """Return the record as one line of JSON."""
-        return json.dumps(dataclasses.asdict(self))
+        return json.dumps(self, default=fields_of)
 
     @staticmethod
     def from_json(line: str) -> "StripRecord":
@@ -107,40 +113,38 @@ def work_on_strip(
     strip = PurePosixPath(task.image).stem
     kept, left_out = [], []
     for window, pixels in zip(windows, count_defect_pixels(masks, windows), strict=True):
-        image = cut(grey, window)
-        mean_grey = float(image.mean())
+        image = np.ascontiguousarray(cut(grey, window))
+        mean_grey = cv2.mean(image)[0]
         verdict = drop_black(judge(pixels, len(masks), rules), mean_grey, rules)
-        if verdict.left_out is None:
-            mask = cut(masks[verdict.label], window) if verdict.label else None
-            kept.append(_write_patch(output, strip, window, label=verdict.label, image=image, mask=mask))
-        else:
-            name = patch_name(strip, window.index)
+        name = patch_name(strip, window.index)
+        if verdict.left_out is not None:
             left_out.append(LeftOutPatch(name, verdict.label, mean_grey, verdict.left_out))
+            continue
+        defect = cut(masks[verdict.label], window) if verdict.label else None
+        image_file, image_sha256 = _write(output, IMAGES, name, encode_png(image))
+        mask_file, mask_sha256 = (
+            ("", "") if defect is None else _write(output, MASKS, name, encode_mask(defect))
+        )
+        kept.append(
+            KeptPatch(
+                patch=name,
+                strip=strip,
+                index=window.index,
+                x=window.x,
+                label=verdict.label,
+                defect_pixels=pixels.get(verdict.label, 0),
+                mean_grey=mean_grey,
+                image=image_file,
+                mask=mask_file,
+                image_sha256=image_sha256,
+                mask_sha256=mask_sha256,
+            )
+        )
     return StripRecord(task.image, tuple(kept), tuple(left_out))
 
 
-def _write_patch(
-    output: Path, strip: str, window: Window, *, label: int, image: np.ndarray, mask: np.ndarray | None
-) -> KeptPatch:
-    name = patch_name(strip, window.index)
-    image_file = f"{IMAGES}/{name}.png"
-    mask_file = "" if mask is None else f"{MASKS}/{name}.png"
-    image_content = encode_png(np.ascontiguousarray(image))
-    write_bytes(output / image_file, image_content)
-    mask_content = b""
-    if mask is not None:
-        mask_content = encode_mask(mask)
-        write_bytes(output / mask_file, mask_content)
-    return KeptPatch(
-        patch=name,
-        strip=strip,
-        index=window.index,
-        x=window.x,
-        label=label,
-        defect_pixels=0 if mask is None else int(mask.sum()),
-        mean_grey=float(image.mean()),
-        image=image_file,
-        mask=mask_file,
-        image_sha256=sha256(image_content),
-        mask_sha256=sha256(mask_content) if mask_content else "",
-    )
+def _write(output: Path, kind: str, name: str, content: bytes) -> tuple[str, str]:
+    """Write a picture of the patch; return its path below the output, and its checksum."""
+    file = f"{kind}/{name}.png"
+    (output / file).write_bytes(content)
+    return file, sha256(content)

@@ -19,7 +19,7 @@ from data_prep.source import ANNOTATIONS, IMAGES
 from data_prep.synthetic.strip import StripSource, strip_name
 from severstal_xai.classes import DEFECTS
 from severstal_xai.command import CONFIGS, DONE, parse_settings, run, to_yaml
-from severstal_xai.errors import InputError
+from severstal_xai.errors import InputError, check_range
 from severstal_xai.files import TEMPORARY, delete_leftovers, write_bytes, write_text
 from severstal_xai.rle import encode_rle
 
@@ -65,17 +65,11 @@ class Settings:
         Raises:
             InputError: A value is out of its range; the message names the setting, the value and the range.
         """
-        for name, value, low, high in (
-            ("strips", self.strips, 1, _MOST_STRIPS),
-            ("seed", self.seed, 0, math.inf),
-            ("workers", self.workers, 0, 256),
-            ("chequered", self.chequered, 0, 1),
-            ("jpeg_quality", self.jpeg_quality, 1, 95),
-        ):
-            if not low <= value <= high:
-                raise InputError(
-                    f"{name}: {value}, expected {low} {f'to {high}' if high < math.inf else 'or more'}"
-                )
+        check_range("strips", self.strips, 1, _MOST_STRIPS)
+        check_range("seed", self.seed, 0)
+        check_range("workers", self.workers, 0, 256)
+        check_range("chequered", self.chequered, 0, 1)
+        check_range("jpeg_quality", self.jpeg_quality, 1, 95)
         _check_shares(self.shares)
 
     def recipe(self) -> str:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data_prep.build import FINGERPRINT_FILE, LEFT_OUT_FILE, LOCK_FILE, SETTINGS_FILE, run_bounded
+from data_prep.build import FINGERPRINT_FILE, LEFT_OUT_FILE, LOCK_FILE, SETTINGS_FILE
 from data_prep.rejects import REJECTED_FILE
 from data_prep.report import REPORTS
+from data_prep.staging import STAGING
 from data_prep.strip_work import IMAGES, MASKS
+from data_prep.threads import run_bounded
 from severstal_xai.command import DONE, WRONG_INPUT, parse_settings, run
 from severstal_xai.errors import InputError
 from severstal_xai.files import inside, sha256_of
@@ -72,6 +74,8 @@ def _check(root: Path, name: str, checksum: str) -> Problem | None:
 def _extras(root: Path, known: set[str]) -> Iterator[Problem]:
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
+        if name.startswith(f"{STAGING}/"):
+            continue  # a build that was begun; named once
         if name not in known and not (path.is_dir() and name in {IMAGES, MASKS, "report"}):
             yield Problem("extra", name)
 

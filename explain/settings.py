@@ -7,7 +7,7 @@ from typing import Literal
 from explain.explainer import Explainer
 from explain.methods import METHODS
 from explain.methods.sise import SISE
-from severstal_xai.errors import InputError
+from severstal_xai.errors import InputError, check_range
 
 Target = Literal["auto", "label", "prediction", "0", "1", "2", "3", "4"]
 
@@ -44,10 +44,8 @@ class ExplainSettings:
     def __post_init__(self) -> None:
         if bool(self.data) == bool(self.images):
             raise InputError(f"--data {self.data} and --images {self._named()}: expected one of the two")
-        if self.patches_per_class is not None and self.patches_per_class < 1:
-            raise InputError(
-                f"patches_per_class is {self.patches_per_class}, expected 1 or more, or null for all"
-            )
+        if self.patches_per_class is not None:
+            check_range("patches_per_class", self.patches_per_class, 1)
         if self.target == "label" and self.images:
             raise InputError(
                 "target is label, expected prediction or a class for images: nobody knows their labels"

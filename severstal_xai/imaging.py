@@ -108,7 +108,7 @@ _PNG = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE, cv2.IMWRITE_PNG_
 
 def encode_mask(mask: np.ndarray) -> bytes:
     """Encode a ground-truth mask, bool of (height, width), as an 8-bit PNG: 255 where the defect is."""
-    return encode_png(mask.astype(np.uint8) * 255)
+    return encode_png(np.where(mask, np.uint8(255), np.uint8(0)))
 
 
 def read_mask(content: bytes) -> np.ndarray:

@@ -177,7 +177,8 @@ def count_shared_strips(placed: Iterable[tuple[str, Split]]) -> int:
 def write_manifest(folder: Path, patches: Iterable[Patch]) -> Manifest:
     """Write the manifest of a data folder, whole, its records sorted by name; the same records, the same bytes."""
     ordered = tuple(sorted(patches, key=lambda patch: patch.patch))
-    table = pa.Table.from_pylist([dataclasses.asdict(patch) for patch in ordered], schema=_SCHEMA)
+    columns = {name: [getattr(patch, name) for patch in ordered] for name in _SCHEMA.names}
+    table = pa.Table.from_pydict(columns, schema=_SCHEMA)
     path = folder / MANIFEST_FILE
     with whole_file(path) as temporary:
         pq.write_table(table, temporary)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from severstal_xai.errors import InputError
+from severstal_xai.errors import check_range
 from severstal_xai.model import Architecture
 from severstal_xai.strips import PATCH_SIZE
 
@@ -43,9 +43,9 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         for name in ("horizontal_flip", "vertical_flip", "brightness", "contrast"):
-            _require(f"augmentation.{name}", getattr(self, name), 0, 1)
-        _require("augmentation.shift", self.shift, 0, PATCH_SIZE // 2)
-        _require("augmentation.noise", self.noise, 0, 128)
+            check_range(f"augmentation.{name}", getattr(self, name), 0, 1)
+        check_range("augmentation.shift", self.shift, 0, PATCH_SIZE // 2)
+        check_range("augmentation.noise", self.noise, 0, 128)
 
 
 @dataclass(frozen=True)
@@ -89,23 +89,14 @@ class Settings:
     workers: int | Literal["auto"]
 
     def __post_init__(self) -> None:
-        _require("epochs", self.epochs, 1, 10_000)
-        _require("learning_rate", self.learning_rate, 0, 10, above=True)
-        _require("halve_every", self.halve_every, 1, 10_000)
-        _require("momentum", self.momentum, 0, 0.9999)
-        _require("weight_decay", self.weight_decay, 0, 1)
-        _require("batch_size", self.batch_size, 1, 4096)
-        _require("seed", self.seed, 0, 2**63 - 1)
+        check_range("epochs", self.epochs, 1, 10_000)
+        check_range("learning_rate", self.learning_rate, 0, 10, above=True)
+        check_range("halve_every", self.halve_every, 1, 10_000)
+        check_range("momentum", self.momentum, 0, 0.9999)
+        check_range("weight_decay", self.weight_decay, 0, 1)
+        check_range("batch_size", self.batch_size, 1, 4096)
+        check_range("seed", self.seed, 0, 2**63 - 1)
         if self.patches_per_class is not None:
-            _require("patches_per_class", self.patches_per_class, 1, 10**9)
+            check_range("patches_per_class", self.patches_per_class, 1, 10**9)
         if self.workers != "auto":
-            _require("workers", self.workers, 0, 256)
-
-
-def _require(
-    name: str, value: int | float, least: int | float, most: int | float, *, above: bool = False
-) -> None:
-    """Refuse a value that is not from `least` (with `above`: from above it) to `most`; NaN is not either."""
-    if not least <= value <= most or (above and value == least):
-        bounds = f"above {least}, at most {most}" if above else f"{least} to {most}"
-        raise InputError(f"{name} {value}, expected {bounds}")
+            check_range("workers", self.workers, 0, 256)

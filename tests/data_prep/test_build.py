@@ -347,6 +347,13 @@ def test_a_source_of_which_nothing_is_left_is_wrong_input(
     tmp_path: Path, make_source: MakeSource, prepare: Prepare
 ) -> None:
     source = make_source(tmp_path / "source", HEADER, {"a.jpg": b"no image"})
-    with pytest.raises(InputError, match=r"no patch came of .*1 rejects are listed"):
+    with pytest.raises(InputError, match=r"no patch came of .* the first of 1 rejects: train_images/a\.jpg"):
         prepare(source, tmp_path / "patches")
     assert [one["file"] for one in rejects_of(tmp_path / "patches")] == ["train_images/a.jpg"]
+
+
+def test_settings_that_leave_no_patch_are_named(tmp_path: Path, small_source: Path, prepare: Prepare) -> None:
+    reason = r"no patch came of .*; windows left out: black \(52\), several classes \(2\)"
+    with pytest.raises(InputError, match=reason):
+        prepare(small_source, tmp_path / "patches", "--black_level=255")
+    assert rejects_of(tmp_path / "patches") == []

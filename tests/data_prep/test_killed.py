@@ -11,15 +11,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 
 from data_prep import build
-from data_prep.journal import JOURNAL_FILE
+from data_prep.journal import JOURNAL_FILE, Journal
+from data_prep.staging import STAGING
+from data_prep.strip_work import StripRecord, work_on_strip
 from severstal_xai.errors import InputError
-from severstal_xai.files import TEMPORARY
-from severstal_xai.imaging import PATCH_SHAPE, read_grey
 from severstal_xai.manifest import MANIFEST_FILE, read_manifest
 
 HEADER = "ImageId,ClassId,EncodedPixels\n"
@@ -78,15 +79,13 @@ def start(source: Path, output: Path) -> subprocess.Popen[bytes]:
 
 def count_done(output: Path) -> int:
     """The strips that the journal lists, which follow its first line."""
-    journal = output / JOURNAL_FILE
+    journal = output / STAGING / JOURNAL_FILE
     return max(0, journal.read_bytes().count(b"\n") - 1) if journal.is_file() else 0
 
 
-def check_that_a_reader_sees_whole_files(output: Path, whole: dict[str, bytes]) -> None:
-    for name, content in contents(output).items():
-        if not name.endswith(TEMPORARY) and name != JOURNAL_FILE:
-            assert content == whole[name], name
-    assert not (output / MANIFEST_FILE).exists()
+def published(output: Path) -> dict[str, bytes]:
+    """What a reader finds: all but what is being built."""
+    return {name: content for name, content in contents(output).items() if not name.startswith(f"{STAGING}/")}
 
 
 def test_a_build_killed_again_and_again_ends_with_the_bytes_of_one_that_was_not(
@@ -105,7 +104,7 @@ def test_a_build_killed_again_and_again_ends_with_the_bytes_of_one_that_was_not(
         if process.wait() != -signal.SIGKILL or (output / MANIFEST_FILE).exists():
             break
         kills += 1
-        check_that_a_reader_sees_whole_files(output, whole)
+        assert published(output).items() <= whole.items()
         if target >= STRIPS:
             break
     assert kills >= 2
@@ -113,14 +112,14 @@ def test_a_build_killed_again_and_again_ends_with_the_bytes_of_one_that_was_not(
     assert contents(output) == whole
 
 
-def writes(monkeypatch: pytest.MonkeyPatch, fail_at: int, error: BaseException) -> list[str]:
-    """Let the renaming of a finished file fail at the given one, counted from 0; return what was renamed before."""
+def fail_at_rename(monkeypatch: pytest.MonkeyPatch, fail_at: int) -> list[str]:
+    """Let the disk be full at the given renaming, counted from 0; return what was renamed before."""
     renamed: list[str] = []
     rename = Path.replace
 
     def replace(self: Path, target: Path) -> Path:
         if len(renamed) == fail_at:
-            raise error
+            raise OSError(28, "full")
         renamed.append(target.name)
         return rename(self, target)
 
@@ -128,31 +127,59 @@ def writes(monkeypatch: pytest.MonkeyPatch, fail_at: int, error: BaseException) 
     return renamed
 
 
-def test_a_build_that_stops_before_any_of_its_last_files_ends_with_the_same_bytes(
-    tmp_path: Path, small_source: Path, whole_small: dict[str, bytes], prepare: Prepare
-) -> None:
-    """All the places after the strips at which a process can die: between any two of the files that describe."""
-    output = tmp_path / "patches"
+@pytest.fixture
+def renamings(tmp_path: Path, small_source: Path, prepare: Prepare) -> list[str]:
+    """What an undisturbed build renames, in its order: each description, then each thing that is published."""
     with pytest.MonkeyPatch.context() as patch:
-        order = writes(patch, -1, OSError())
-        prepare(small_source, output)
-    described = order[-8:]
-    assert described[-1] == MANIFEST_FILE
-    assert {"rejected.csv", "settings.yaml", "report.md"} < set(described)
-    for stop in range(len(described)):
-        (output / MANIFEST_FILE).unlink()
+        renamed = fail_at_rename(patch, -1)
+        prepare(small_source, tmp_path / "undisturbed")
+    assert renamed[0] == JOURNAL_FILE
+    assert renamed[-1] == MANIFEST_FILE
+    assert renamed.count("images") == renamed.count("masks") == 1
+    assert renamed.count("report.md") == 2
+    return renamed
+
+
+def test_a_build_that_stops_before_any_renaming_ends_with_the_same_bytes(
+    tmp_path: Path,
+    small_source: Path,
+    whole_small: dict[str, bytes],
+    prepare: Prepare,
+    renamings: list[str],
+) -> None:
+    for stop in range(len(renamings)):
+        output = tmp_path / f"stopped{stop}"
         with pytest.MonkeyPatch.context() as patch:
-            # A journal and all patches first, so that only the journal's head and the last files are written.
-            writes(
-                patch,
-                stop if (output / JOURNAL_FILE).exists() else len(order) - 8 + stop,
-                OSError(28, "full"),
-            )
+            fail_at_rename(patch, stop)
             with pytest.raises(OSError, match="full"):
                 prepare(small_source, output)
         assert not (output / MANIFEST_FILE).exists()
         assert prepare(small_source, output) == 0
         assert contents(output) == whole_small
+
+
+def test_old_patches_stand_until_the_new_ones_are_whole(
+    tmp_path: Path,
+    small_source: Path,
+    whole_small: dict[str, bytes],
+    prepare: Prepare,
+    renamings: list[str],
+) -> None:
+    """A rebuild with other settings, stopped before each renaming: a reader finds all of the old, or no manifest."""
+    output, whole_before = tmp_path / "patches", 0
+    for stop in range(len(renamings)):
+        prepare(small_source, output, "--offset=0")
+        old = contents(output)
+        with pytest.MonkeyPatch.context() as patch:
+            fail_at_rename(patch, stop)
+            with pytest.raises(OSError, match="full"):
+                prepare(small_source, output)
+        if (output / MANIFEST_FILE).exists():
+            assert published(output) == old
+            whole_before += 1
+    assert prepare(small_source, output) == 0
+    assert contents(output) == whole_small
+    assert whole_before == renamings.index("images")
 
 
 def test_a_build_killed_after_its_manifest_is_done(
@@ -163,60 +190,108 @@ def test_a_build_killed_after_its_manifest_is_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     output = tmp_path / "patches"
-    unlink = Path.unlink
 
-    def die(self: Path, missing_ok: bool = False) -> None:
-        if self.name == JOURNAL_FILE and not missing_ok:
-            raise KeyboardInterrupt
-        unlink(self, missing_ok)
+    def die(path: Path) -> None:
+        assert path == output / STAGING
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "unlink", die)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(small_source, output)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", die)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(small_source, output)
     assert len(read_manifest(output).patches) > 0
+    assert published(output) == whole_small
     assert prepare(small_source, output) == 0
     assert contents(output) == whole_small
+
+
+@pytest.fixture
+def begun(tmp_path: Path, small_source: Path, prepare: Prepare) -> Callable[..., Path]:
+    """Begin a build whose disk is full when the sixth strip is noted; return its folder."""
+
+    def begin(*flags: str) -> Path:
+        add = Journal.add
+
+        def note(self: Journal, record: StripRecord) -> None:
+            if len(self.done) == 5:
+                raise OSError(28, "full")
+            add(self, record)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Journal, "add", note)
+            with pytest.raises(OSError, match="full"):
+                prepare(small_source, tmp_path / "patches", *flags)
+        assert count_done(tmp_path / "patches") == 5
+        return tmp_path / "patches"
+
+    return begin
 
 
 @pytest.mark.parametrize(
     "torn", [b'{"image": "s0', b"\x00\x00\x00", b"\xff\xfe", b"[]\n", b"null\n", b"{}\n"]
 )
 def test_a_torn_line_of_the_journal_is_cut_off(
-    tmp_path: Path, small_source: Path, whole_small: dict[str, bytes], prepare: Prepare, torn: bytes
+    begun: Callable[..., Path],
+    small_source: Path,
+    whole_small: dict[str, bytes],
+    prepare: Prepare,
+    torn: bytes,
 ) -> None:
-    output = tmp_path / "patches"
-    with pytest.MonkeyPatch.context() as patch:
-        writes(patch, 40, OSError(28, "full"))
-        with pytest.raises(OSError, match="full"):
-            prepare(small_source, output)
-    journal = (output / JOURNAL_FILE).read_bytes()
-    assert journal.count(b"\n") > 1
-    (output / JOURNAL_FILE).write_bytes(journal[:-7] + torn if torn.startswith(b"{") else journal + torn)
+    output = begun()
+    journal = output / STAGING / JOURNAL_FILE
+    content = journal.read_bytes()
+    journal.write_bytes(content[:-7] + torn if torn.startswith(b"{") else content + torn)
     assert prepare(small_source, output) == 0
     assert contents(output) == whole_small
 
 
-def test_a_patch_that_was_deleted_while_nothing_ran_is_made_again(
-    tmp_path: Path, small_source: Path, whole_small: dict[str, bytes], prepare: Prepare
+def test_strips_that_were_done_are_not_done_again(
+    begun: Callable[..., Path],
+    small_source: Path,
+    whole_small: dict[str, bytes],
+    prepare: Prepare,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    output = tmp_path / "patches"
-    with pytest.MonkeyPatch.context() as patch:
-        writes(patch, 40, OSError(28, "full"))
-        with pytest.raises(OSError, match="full"):
-            prepare(small_source, output)
-    shutil.rmtree(output / "masks")
+    output, worked = begun(), []
+
+    def work_and_tell(*arguments: Any) -> StripRecord:
+        worked.append(arguments[1].image)
+        return work_on_strip(*arguments)
+
+    monkeypatch.setattr("data_prep.build.work_on_strip", work_and_tell)
+    assert prepare(small_source, output) == 0
+    assert len(worked) == 5
+    assert contents(output) == whole_small
+
+
+def test_a_patch_that_was_deleted_while_nothing_ran_is_made_again(
+    begun: Callable[..., Path], small_source: Path, whole_small: dict[str, bytes], prepare: Prepare
+) -> None:
+    output = begun()
+    shutil.rmtree(output / STAGING / "masks")
     assert prepare(small_source, output) == 0
     assert contents(output) == whole_small
 
 
 def test_a_journal_of_other_settings_counts_for_nothing(
-    tmp_path: Path, small_source: Path, whole_small: dict[str, bytes], prepare: Prepare
+    begun: Callable[..., Path], small_source: Path, whole_small: dict[str, bytes], prepare: Prepare
+) -> None:
+    output = begun("--offset=0")
+    assert prepare(small_source, output) == 0
+    assert contents(output) == whole_small
+
+
+@pytest.mark.parametrize("name", ["images/notes.txt", "masks/mine.png", "report/of_mine.png"])
+def test_a_file_of_another_hand_is_not_lost(
+    tmp_path: Path, small_source: Path, whole_small: dict[str, bytes], prepare: Prepare, name: str
 ) -> None:
     output = tmp_path / "patches"
-    with pytest.MonkeyPatch.context() as patch:
-        writes(patch, 40, OSError(28, "full"))
-        with pytest.raises(OSError, match="full"):
-            prepare(small_source, output, "--offset=0")
+    prepare(small_source, output, "--offset=0")
+    (output / name).write_bytes(b"mine")
+    with pytest.raises(InputError, match=rf"holds '{name}', which is none of its patches"):
+        prepare(small_source, output)
+    assert (output / name).read_bytes() == b"mine"
+    (output / name).unlink()
     assert prepare(small_source, output) == 0
     assert contents(output) == whole_small
 
@@ -248,9 +323,7 @@ def test_a_full_disk_is_one_line_and_once_it_has_room_the_build_ends_with_the_sa
     last = re.split(r"[\r\n]", ended.stderr.strip())[-1]
     assert "No space left on device" in last
     assert "Traceback" not in ended.stderr
-    assert not (output / MANIFEST_FILE).exists()
-    for path in (output / "images").glob("*.png"):
-        read_grey(path.read_bytes(), PATCH_SHAPE)  # whole, though the disk is full
+    assert set(published(output)) <= {build.LOCK_FILE}
     subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
     assert prepare(source, output) == 0
     assert contents(output) == whole

@@ -114,5 +114,5 @@ def test_the_evaluation_subset_takes_all_of_a_class_up_to_its_limit_and_no_sound
 def test_a_share_that_is_none_is_refused(train_share: float) -> None:
     from severstal_xai.errors import InputError
 
-    with pytest.raises(InputError, match=r"split\.train_share is .*, expected between 0 and 1"):
+    with pytest.raises(InputError, match=r"split\.train_share .*, expected above 0, below 1"):
         SplitSettings("patch", train_share, 0.2, seed=0)

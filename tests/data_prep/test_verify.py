@@ -45,10 +45,12 @@ def test_each_problem_is_named(data: Path, capsys: pytest.CaptureFixture[str]) -
     (data / "images" / "stranger_0.png").write_bytes(b"")
     (data / "notes.txt").write_bytes(b"")
     (data / "sub").mkdir()
+    (data / ".building" / "images").mkdir(parents=True)
     (data / "rejected.csv").unlink()
     (data / "images" / ".s2_0.png.7.part").write_bytes(b"")
     assert problems(data, capsys) == [
         "changed: masks/s1_0.png",
+        "extra: .building",
         "extra: images/.s2_0.png.7.part",
         "extra: images/stranger_0.png",
         "extra: notes.txt",

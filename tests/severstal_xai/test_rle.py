@@ -102,7 +102,7 @@ def test_the_empty_text_is_the_empty_mask() -> None:
         ("1.0 1", "holds '1.0', expected whole numbers"),
         ("1e1 1", "holds '1e1', expected whole numbers"),
         ("+1 1", "holds '\\+1', expected whole numbers"),
-        ("1,1", "has 1 numbers, expected pairs"),
+        ("1,1", "holds '1,1', expected whole numbers"),
         ("nan 1", "holds 'nan', expected whole numbers"),
         ("١ 1", "holds '١', expected whole numbers"),  # noqa: RUF001 -- a digit to Python, not to Kaggle
         ("9223372036854775807 9223372036854775807", "expected whole numbers"),
