@@ -134,7 +134,7 @@ def test_bad_files_are_named_and_the_others_go_on(
         (["--images", "a.jpg", "--methods", "guess"], "'guess'"),
         (["--images", "a.jpg", "--target", "label"], "target is label"),
         (["--images", "a.jpg", "--sise.mu", "-1"], "mu is -1"),
-        (["--data", "b", "--patches_per_class", "0"], "patches_per_class is 0"),
+        (["--data", "b", "--patches_per_class", "0"], "patches_per_class 0, expected 1 or more"),
         (["--data", "b"], "manifest.parquet: no such file"),
     ],
 )
