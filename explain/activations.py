@@ -1,35 +1,49 @@
-"""Features and gradients at a network's block ends, taken without a hook, so without trace.
+"""Features and gradients at a network's block ends, taken without trace: nobody's model keeps a hook of ours.
 
-The features come back as outputs of a second graph over the same weights: threads that share a model share
-no state here, and a failure midway leaves nothing to clean up.
+The features come from an interpreter that walks the network's own graph and keeps what it computes there: threads
+that share a model share no state here, and a failure midway leaves nothing to clean up. Where a network has no
+graph, the layers are named by hand and hooked on a copy of it.
 """
 
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
-from explain.block_ends import find_block_ends, trace
+from explain.block_ends import find_block_ends, trace, unavoidable
+from severstal_xai.errors import InputError
 
-Score = Callable[[Float[Tensor, "1 classes"], int], Tensor]
+Score = Callable[[Float[Tensor, "1 classes"]], Tensor]
+Gradients = tuple[Float[Tensor, "_ _ _"], ...]
 
 
 @dataclass(frozen=True)
-class BlockFeatures:
-    r"""One block end's feature maps for one image, and the score's gradient there.
+class Activations:
+    """One image's way through a network: the features at its block ends, and what their gradients need.
 
     Args:
-        layer: The name of the value in the network's graph.
-        features: $A_k$.
-        gradients: $\partial score / \partial A_k$.
+        layers: The names of the block ends, from the image to the output.
+        features: $A_k$ of each; still part of the computation that gradients go back through.
+        logits: The network's answer.
     """
 
-    layer: str
-    features: Float[Tensor, "maps height width"]
-    gradients: Float[Tensor, "maps height width"]
+    layers: tuple[str, ...]
+    features: tuple[Float[Tensor, "1 _ _ _"], ...]
+    logits: Float[Tensor, "1 classes"]
+
+    def gradients(self, score: Score) -> Gradients:
+        r"""Return $\partial score / \partial A_k$ at each block end: one backward pass for all of them."""
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            slopes = torch.autograd.grad(score(self.logits), self.features, retain_graph=True)
+        return tuple(one[0] for one in slopes)
+
+    def values(self) -> tuple[Float[Tensor, "_ _ _"], ...]:
+        """Return the features alone."""
+        return tuple(one.detach()[0] for one in self.features)
 
 
 def resting(model: nn.Module) -> nn.Module:
@@ -39,57 +53,96 @@ def resting(model: nn.Module) -> nn.Module:
     return model
 
 
-def log_confidence(logits: Float[Tensor, "1 classes"], target: int) -> Tensor:
-    r"""Return the logarithm of the target's softmax probability, in float64.
+def log_confidence(target: int) -> Score:
+    r"""Return the score $\log \Psi$: the logarithm of the target's softmax probability, in float64.
 
     **Deviation**: Eq. 4 of SISE takes the gradient of the probability itself, which in float32 is exactly 0
     where softmax saturates. The logarithm's is the same but for one positive factor, $1 / \Psi$.
     """
-    return logits.double().log_softmax(dim=1)[0, target]
+    return lambda logits: logits.double().log_softmax(dim=1)[0, target]
 
 
-def logit(logits: Float[Tensor, "1 classes"], target: int) -> Tensor:
-    """Return the target's logit, in float64."""
-    return logits.double()[0, target]
+def logit(target: int) -> Score:
+    """Return the score that is the target's logit, in float64."""
+    return lambda logits: logits.double()[0, target]
 
 
-def features_and_gradients(
-    model: nn.Module, image: Float[Tensor, "channels height width"], target: int, scores: Sequence[Score]
-) -> list[list[BlockFeatures]]:
-    """Return every block end's features with each score's gradients: one forward, one backward pass a score.
+def activations(
+    model: nn.Module, image: Float[Tensor, "channels height width"], layers: Sequence[str] = ()
+) -> Activations:
+    """Send an image through a network and keep its block ends' features.
 
     Args:
         model: A network in eval mode.
         image: The model-ready image.
-        target: The class whose score is differentiated.
-        scores: What to differentiate, functions of the logits.
+        layers: The names of the modules whose outputs are the block ends; none lets the network's graph tell.
 
-    Returns:
-        One list a score, of one record a block end, from the image to the output.
+    Raises:
+        InputError: The network has no graph and no layers are named, or a name is no module's.
     """
     with torch.inference_mode(mode=False), torch.enable_grad():
         # The image requires a gradient so that the features do, also where the weights are frozen.
         batch = image.detach().clone()[None].requires_grad_()
-        traced = trace(model)
-        block_ends = find_block_ends(traced, batch.detach())
-        logits, *features = _returning(traced, block_ends)(batch)
-        return [
-            _differentiate(score(logits, target), features, [node.name for node in block_ends])
-            for score in scores
-        ]
+        return _named(model, batch, layers) if layers else _traced(model, batch)
 
 
-def _returning(traced: fx.GraphModule, nodes: Sequence[fx.Node]) -> fx.GraphModule:
-    """Return a graph over the same weights whose outputs are the network's and the nodes' values."""
-    output = next(node for node in traced.graph.nodes if node.op == "output")
-    output.args = ((output.args[0], *nodes),)
-    traced.recompile()
-    return traced
+def _traced(model: nn.Module, batch: Tensor) -> Activations:
+    try:
+        graph = trace(model)
+    except Exception as error:  # whatever its code does to a value that is not there yet
+        raise InputError(
+            f"{type(model).__name__}: its block ends cannot be found ({_in_a_line(error)}), "
+            "expected a network that torch.fx can trace, or layers=('NAME', ...)"
+        ) from error
+    walk = _Walk(graph)
+    logits = walk.run(batch)
+    block_ends = find_block_ends(graph, {node: value.shape for node, value in walk.kept.items()})
+    return Activations(
+        tuple(node.name for node in block_ends), tuple(walk.kept[node] for node in block_ends), logits
+    )
 
 
-def _differentiate(score: Tensor, features: Sequence[Tensor], layers: Sequence[str]) -> list[BlockFeatures]:
-    gradients = torch.autograd.grad(score, features, retain_graph=True)
-    return [
-        BlockFeatures(layer, values.detach()[0], slopes[0])
-        for layer, values, slopes in zip(layers, features, gradients, strict=True)
-    ]
+class _Walk(fx.Interpreter):
+    """Runs a graph and keeps the tensors that block ends can be."""
+
+    def __init__(self, graph: fx.GraphModule) -> None:
+        super().__init__(graph)
+        self.kept: dict[fx.Node, Tensor] = {}
+        self._looked_at = set(unavoidable(graph.graph))
+        self.extra_traceback = False  # an exception of the model passes as it is
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        if n in self._looked_at and isinstance(value, Tensor):
+            self.kept[n] = value
+        return value
+
+
+def _named(model: nn.Module, batch: Tensor, layers: Sequence[str]) -> Activations:
+    """Hook the named modules of a copy: the model itself may be in use elsewhere."""
+    copied = copy.deepcopy(model)
+    modules = dict(copied.named_modules())
+    kept: dict[str, Tensor] = {}
+    for name in layers:
+        if name not in modules or not name:
+            raise InputError(
+                f"layers: {name!r} is no module of {type(model).__name__}, expected of {', '.join(filter(None, modules))}"
+            )
+        modules[name].register_forward_hook(_keep_in(kept, name))
+    logits = copied(batch)
+    for name in layers:
+        if name not in kept or kept[name].ndim != 4:
+            raise InputError(f"layers: {name!r} gives no feature maps, expected a module that does")
+    return Activations(tuple(layers), tuple(kept[name] for name in layers), logits)
+
+
+def _keep_in(kept: dict[str, Tensor], name: str) -> Callable[[nn.Module, Any, Any], None]:
+    def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            kept[name] = output
+
+    return keep
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]

@@ -12,15 +12,13 @@ pooling layers", since a signal can skip a residual layer but not a pooling one.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
 import networkx as nx
 import torch
-from jaxtyping import Float
-from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
+from torch import fx, nn
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
 
@@ -61,25 +59,24 @@ class _OwnThread(fx.Tracer):
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
 
-def find_block_ends(traced: fx.GraphModule, image: Float[Tensor, "1 channels height width"]) -> list[fx.Node]:
+def find_block_ends(traced: fx.GraphModule, shapes: Mapping[fx.Node, torch.Size]) -> list[fx.Node]:
     """Return the block ends' nodes of a traced network, from the image to the output.
 
     Args:
-        traced: The network, in eval mode.
-        image: An image of the size to explain; its values do not matter.
+        traced: The network.
+        shapes: The shapes that its unavoidable values have for an image; values that are no tensors have none.
     """
-    with torch.no_grad():
-        ShapeProp(traced).propagate(image)
     block_ends: list[fx.Node] = []
     last = next(iter(traced.graph.nodes))
-    for value, following in pairwise(_unavoidable(traced.graph)):
-        if value.op != "placeholder" and _shrinks(value, following) and _convolves(traced, last, value):
+    for value, following in pairwise(unavoidable(traced.graph)):
+        shrinks = _shrinks(shapes.get(value), shapes.get(following))
+        if value.op != "placeholder" and shrinks and _convolves(traced, last, value):
             block_ends.append(value)
             last = value
     return block_ends
 
 
-def _unavoidable(graph: fx.Graph) -> list[fx.Node]:
+def unavoidable(graph: fx.Graph) -> list[fx.Node]:
     """Return the nodes on every path from the image to the output, in that order: the output's dominators."""
     flow = nx.DiGraph((source, user) for source in graph.nodes for user in source.users)
     image = next(node for node in graph.nodes if node.op == "placeholder")
@@ -92,18 +89,12 @@ def _unavoidable(graph: fx.Graph) -> list[fx.Node]:
     return chain[::-1]
 
 
-def _shrinks(value: fx.Node, following: fx.Node) -> bool:
-    before, after = _shape(value), _shape(following)
+def _shrinks(before: torch.Size | None, after: torch.Size | None) -> bool:
     if before is None or after is None or len(before) != 4:
         return False
     if len(after) == 4:
         return after[2] * after[3] < before[2] * before[3]
     return after.numel() < before.numel()  # a mean over the pixels; a flatten keeps them all
-
-
-def _shape(node: fx.Node) -> torch.Size | None:
-    shape: torch.Size | None = getattr(node.meta.get("tensor_meta"), "shape", None)
-    return shape
 
 
 def _convolves(traced: fx.GraphModule, begin: fx.Node, end: fx.Node) -> bool:

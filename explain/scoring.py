@@ -1,74 +1,164 @@
-"""The model asked about masked copies of one image: the hot loop of the methods that sample their input."""
+r"""The model asked about masked copies of one image: the hot loop of the methods that sample their input.
 
-from collections.abc import Iterator
+All masks of all layers form one stream of batches, the most telling first. A batch's masks are resized, applied
+and forgotten; what stays of a mask is four numbers for the weighted sum, which is taken over the small feature
+maps and resized once: resizing is linear, so
+
+$\sum_m w_m \frac{R(A_m) - \min R(A_m)}{s_m} = R(\sum_m \frac{w_m}{s_m} A_m) - \sum_m \frac{w_m}{s_m} \min R(A_m)$
+
+with $R$ the resizing and $s_m$ the span of $R(A_m)$.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from explain.maps import rescale, resize
+from explain.engines import Engine
+from explain.maps import resize
 
-BATCH = 8
-"""Masked copies in one forward pass; on a CPU larger batches are slower, for their memory is mapped anew."""
-
-
-def attribution_masks(
-    features: Float[Tensor, "maps small_height small_width"], size: tuple[int, int]
-) -> Float[Tensor, "maps height width"]:
-    r"""Turn feature maps into masks: $\Omega$ of SISE (after Eq. 6), resized bilinearly, then each to [0, 1]."""
-    return rescale(resize(features, size))
+Progress = Callable[[int, int], None]
+"""Told after each batch how many forward passes are done, and of how many; what it raises ends the work."""
 
 
-def masked_confidence(
-    model: nn.Module,
+def ask_about(
+    engine: Engine,
     image: Float[Tensor, "channels height width"],
-    features: Float[Tensor, "maps small_height small_width"],
-    target: int,
-) -> Float[Tensor, " maps"]:
-    r"""Ask the model for the target's confidence in the image under each mask: $\Psi(I \odot m)$.
+    make_masks: Callable[[int, int], Float[Tensor, "some height width"]],
+    count: int,
+    progress: Progress | None = None,
+) -> Iterator[tuple[int, int, Float[Tensor, "some classes"]]]:
+    r"""Ask the model about masked copies of an image, a batch after the other: $\Psi(I \odot m)$ of all classes.
 
     Args:
-        model: A network in eval mode.
+        engine: What answers for the model.
         image: $I$, model-ready: where a mask is 0 the pixel is 0 after normalisation.
-        features: Feature maps; each becomes a mask, a batch at a time, so that they are never all held large.
-        target: The class.
+        make_masks: Makes the masks from a place up to another; asked for in order, a batch at a time.
+        count: How many masks there are.
+        progress: Told after each batch.
 
-    Returns:
-        Softmax probabilities in [0, 1], float32, in the order of `features`.
+    Yields:
+        The first and the one past the last mask, and the softmax probabilities in the image under each.
     """
-    size = (image.shape[1], image.shape[2])
-    with torch.inference_mode():
-        confidences = [
-            model(image * attribution_masks(batch, size)[:, None]).float().softmax(dim=1)[:, target]
-            for batch in _batches(features)
+    asked = image.float()
+    buffer = asked.new_zeros(
+        (engine.batch, *image.shape)
+    )  # rows past a last, short batch keep what they held
+    for begin in range(0, count, engine.batch):
+        end = min(begin + engine.batch, count)
+        torch.mul(asked, make_masks(begin, end)[:, None], out=buffer[: end - begin])
+        answers = engine.ask(buffer)[: end - begin].clone()
+        if progress:
+            progress(end, count)
+        yield begin, end, answers
+
+
+@dataclass(frozen=True)
+class ScoredMasks:
+    """A layer's masks and what the model said to them.
+
+    Args:
+        features: The feature maps that became masks.
+        confidences: Softmax probabilities of all classes in the image under each mask; NaN where not asked yet.
+        lowest: Each resized map's minimum.
+        span: Each resized map's maximum less its minimum.
+        area: The sum of each mask over the image's pixels.
+    """
+
+    features: Float[Tensor, "maps small_height small_width"]
+    confidences: Float[Tensor, "maps classes"]
+    lowest: Float[Tensor, " maps"]
+    span: Float[Tensor, " maps"]
+    area: Float[Tensor, " maps"]
+
+
+class MaskStream:
+    """The masks of several layers, asked about in one stream of batches.
+
+    Args:
+        engine: What answers for the model.
+        image: Model-ready.
+        features: Each layer's feature maps, none of them constant.
+        ranks: Each map's rank, in the order of `features`: the highest are asked about first.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        image: Float[Tensor, "channels height width"],
+        features: Sequence[Float[Tensor, "_ _ _"]],
+        ranks: Sequence[Float[Tensor, " _"]],
+    ) -> None:
+        self._engine, self._image = engine, image
+        self._features = [maps.float() for maps in features]
+        self._sizes = [len(maps) for maps in features]
+        self._begins = [sum(self._sizes[:layer]) for layer in range(len(features))]
+        self._order = torch.argsort(torch.cat(list(ranks)), descending=True, stable=True)
+        self._numbers = image.new_zeros((3, self.forwards), dtype=torch.float64)
+        self._confidences = image.new_zeros((self.forwards, 0))
+
+    @property
+    def forwards(self) -> int:
+        """How many masks there are: each takes a forward pass."""
+        return sum(self._sizes)
+
+    def ask(self, progress: Progress | None = None) -> Iterator[int]:
+        """Ask about one batch after the other; yield how many masks have been asked about."""
+        for begin, end, answers in ask_about(
+            self._engine, self._image, self._make_masks, self.forwards, progress
+        ):
+            if not self._confidences.shape[1]:
+                self._confidences = answers.new_full((self.forwards, answers.shape[1]), torch.nan)
+            self._confidences[self._order[begin:end]] = answers
+            yield end
+
+    def layers(self) -> list[ScoredMasks]:
+        """Return what is known so far, layer by layer."""
+        return [
+            ScoredMasks(features, confidences, *numbers)
+            for features, confidences, numbers in zip(
+                self._features,
+                torch.split(self._confidences, self._sizes),
+                torch.split(self._numbers, self._sizes, dim=1),
+                strict=True,
+            )
         ]
-    return torch.cat(confidences).clone() if confidences else image.new_zeros(0)
+
+    def _make_masks(self, begin: int, end: int) -> Tensor:
+        chosen = self._order[begin:end]
+        masks = self._image.new_empty((end - begin, *self._image.shape[1:]), dtype=torch.float32)
+        for features, first in zip(self._features, self._begins, strict=True):
+            rows = torch.nonzero((chosen >= first) & (chosen < first + len(features)))[:, 0]
+            if len(rows):
+                masks[rows] = self._measure(features[chosen[rows] - first], chosen[rows])
+        return masks
+
+    def _measure(self, features: Tensor, places: Tensor) -> Tensor:
+        """Make masks of feature maps, and note what the weighted sum needs of them."""
+        large = resize(features, (self._image.shape[1], self._image.shape[2]))
+        lowest, highest = large.amin(dim=(1, 2)), large.amax(dim=(1, 2))
+        masks = (large - lowest[:, None, None]) / (highest - lowest)[:, None, None]
+        area = masks.sum(dim=(1, 2), dtype=torch.float64)
+        self._numbers[:, places] = torch.stack([lowest.double(), (highest - lowest).double(), area])
+        return masks
 
 
 def weighted_masks(
-    features: Float[Tensor, "maps small_height small_width"],
-    weights: Float[Tensor, " maps"],
-    size: tuple[int, int],
+    scored: ScoredMasks, weights: Float[Tensor, " maps"], size: tuple[int, int]
 ) -> Float[Tensor, "height width"]:
-    r"""Return $\mathbb{E}_m[w_m \, m(\lambda) / \sum_\lambda m(\lambda)]$ over the masks of the feature maps.
+    r"""Return $\mathbb{E}_m[w_m \, m(\lambda) / \sum_\lambda m(\lambda)]$ over a layer's masks.
 
     Args:
-        features: Feature maps; each becomes a mask $m$ of `size`.
-        weights: $w_m$, in the order of `features`.
+        scored: The masks.
+        weights: $w_m$, in the order of the masks; NaN leaves a mask out.
         size: Height and width in pixels.
 
     Returns:
-        The weighted mean, in the scale of `weights` divided by pixels; zeros where there is no mask.
+        The weighted mean, float64, in the scale of `weights` divided by pixels; zeros where there is no mask.
     """
-    total = features.new_zeros(size, dtype=torch.float64)
-    for batch, batch_weights in zip(_batches(features), _batches(weights), strict=True):
-        masks = attribution_masks(batch, size)
-        shares = batch_weights.double() / masks.double().sum(dim=(1, 2))
-        total += torch.einsum("m,mhw->hw", shares, masks.double())
-    return total / max(len(features), 1)
-
-
-def _batches(values: Tensor) -> Iterator[Tensor]:
-    """Yield the values a batch at a time; nothing where there are none (`torch.split` yields an empty batch)."""
-    for start in range(0, len(values), BATCH):
-        yield values[start : start + BATCH]
+    used = ~weights.isnan()
+    shares = weights[used].double() / (scored.span[used] * scored.area[used] * max(int(used.sum()), 1))
+    coarse = torch.einsum("m,mhw->hw", shares, scored.features[used].double())
+    return resize(coarse[None], size)[0] - (shares * scored.lowest[used]).sum()

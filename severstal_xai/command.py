@@ -64,10 +64,9 @@ def parse_settings(
     parser.add_class_arguments(schema, default=known)
     for action in parser._actions:  # the parser's help would call required what has a default in the file
         action.required = action.required and action.default is None
-    if chosen is not None and not chosen.is_file():
-        parser.error(f"--config {chosen}: no such file")
-    if chosen is not None and not _is_text(chosen):
-        parser.error(f"--config {chosen}: not UTF-8 text, expected a YAML file")
+    wrong = _what_is_wrong_with(chosen, list(inspect.signature(schema).parameters)) if chosen else ""
+    if wrong:
+        parser.error(f"--config {chosen}: {wrong}")
     values = parser.instantiate(parser.parse_args(list(arguments)))
     return schema(**{name: values[name] for name in inspect.signature(schema).parameters})
 
@@ -120,12 +119,21 @@ def _plain(value: Any) -> Any:
     return value.as_posix() if isinstance(value, Path) else value
 
 
-def _is_text(path: Path) -> bool:
+def _what_is_wrong_with(config: Path, known: Sequence[str]) -> str:
+    """Say why a file cannot be read as settings; nothing where it can."""
+    if not config.is_file():
+        return "a folder, expected a YAML file" if config.is_dir() else "no such file"
     try:
-        path.read_text(encoding="utf-8")
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
-        return False
-    return True
+        return "not UTF-8 text, expected a YAML file"
+    except yaml.YAMLError as error:
+        return f"not YAML ({' '.join(str(error).split())}), expected lines such as 'seed: 0'"
+    if not isinstance(content, dict):
+        kind = "nothing" if content is None else f"a {type(content).__name__}"
+        return f"holds {kind}, expected lines such as 'seed: 0'"
+    unknown = [str(key) for key in content if key not in known]
+    return f"unknown setting {unknown[0]!r}, expected of {', '.join(known)}" if unknown else ""
 
 
 def _join_lists(schema: type, arguments: Sequence[str]) -> list[str]:

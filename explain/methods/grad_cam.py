@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from explain.activations import features_and_gradients, logit
+from explain.activations import activations, logit
 from explain.explainer import explain_each
 from explain.maps import rescale, resize
 
@@ -31,8 +31,8 @@ class GradCAM:
     def _explain(
         self, model: nn.Module, image: Float[Tensor, "channels height width"], target: int
     ) -> Float[Tensor, "height width"]:
-        (blocks,) = features_and_gradients(model, image, target, (logit,))
-        coarse = class_activation_map(blocks[-1].features, blocks[-1].gradients)
+        seen = activations(model, image)
+        coarse = class_activation_map(seen.values()[-1], seen.gradients(logit(target))[-1])
         return rescale(resize(coarse[None], (image.shape[1], image.shape[2]))[0])
 
 

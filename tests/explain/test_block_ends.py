@@ -5,7 +5,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from explain.block_ends import find_block_ends, trace
+from explain.activations import activations, logit
+from severstal_xai.errors import InputError
 from severstal_xai.model import build_classifier
 
 # Channels of the block ends, from the networks' papers. ResNet-50: "3,904 maps", as in the SISE design.
@@ -17,9 +18,14 @@ KNOWN = {
 }
 
 
+def build(architecture: str) -> nn.Module:
+    settings = {"init_weights": False} if architecture == "googlenet" else {}
+    model: nn.Module = torchvision.models.get_model(architecture, **settings)
+    return model
+
+
 def channels(model: nn.Module, size: int) -> list[int]:
-    ends = find_block_ends(trace(model.eval()), torch.zeros(1, 3, size, size))
-    return [int(end.meta["tensor_meta"].shape[1]) for end in ends]
+    return [len(values) for values in activations(model.eval(), torch.zeros(3, size, size)).values()]
 
 
 @pytest.mark.parametrize("architecture", KNOWN)
@@ -33,10 +39,17 @@ def test_vgg_has_five_blocks_also_where_its_adaptive_pooling_shrinks(size: int) 
 
 
 @pytest.mark.parametrize(
-    ("architecture", "maps"), [("densenet121", 1984), ("mobilenet_v3_large", 2008), ("efficientnet_b0", 2432)]
+    ("architecture", "maps"),
+    [
+        ("densenet121", 1984),
+        ("mobilenet_v3_large", 2008),
+        ("efficientnet_b0", 2432),
+        ("googlenet", 2592),
+        ("resnext50_32x4d", 3904),
+    ],
 )
 def test_networks_that_are_not_trained_here_are_understood_too(architecture: str, maps: int) -> None:
-    found = channels(torchvision.models.get_model(architecture), 64)
+    found = channels(build(architecture), 64)
     assert (len(found), sum(found)) == (5, maps)
 
 
@@ -58,11 +71,56 @@ class Skipping(nn.Module):
 
 
 def test_a_skip_is_no_block_end_a_stride_ends_a_block_and_a_flatten_is_no_pooling() -> None:
-    ends = find_block_ends(trace(Skipping().eval()), torch.zeros(1, 3, 8, 8))
-    assert [end.name for end in ends] == ["add"]
+    assert activations(Skipping().eval(), torch.zeros(3, 8, 8)).layers == ("add",)
 
 
 def test_the_image_itself_ends_no_block() -> None:
     pooled_first = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    ends = find_block_ends(trace(pooled_first.eval()), torch.zeros(1, 3, 16, 16))
-    assert [end.name for end in ends] == ["_1"]
+    assert activations(pooled_first.eval(), torch.zeros(3, 16, 16)).layers == ("_1",)
+
+
+class Undecided(nn.Module):
+    """A network whose way depends on what it sees: no graph holds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3, padding=1)
+        self.second = nn.Conv2d(4, 6, 3, padding=1)
+        self.head = nn.Linear(6, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        first = self.first(images).relu() if images.mean() > -9 else self.first(images)
+        second = self.second(nn.functional.max_pool2d(first, 2))
+        logits: Tensor = self.head(second.mean(dim=(2, 3)))
+        return logits
+
+
+def test_a_network_without_a_graph_is_told_so_and_may_be_given_layers_by_hand() -> None:
+    model, image = Undecided().eval(), torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(
+        InputError, match=r"Undecided: its block ends cannot be found .* or layers=\('NAME', ...\)"
+    ):
+        activations(model, image)
+    seen = activations(model, image, ("first", "second"))
+    assert [len(values) for values in seen.values()] == [4, 6]
+    torch.testing.assert_close(seen.logits, model(image[None]))
+    assert torch.equal(seen.values()[0], model.first(image[None])[0])
+    assert not model.first._forward_hooks
+
+
+def test_layers_named_by_hand_give_what_the_graph_gives() -> None:
+    model, image = build_classifier("vgg16", 5, seed=0).eval(), torch.randn(3, 64, 64)
+    by_graph = activations(model, image)
+    by_hand = activations(
+        model, image, ("features.3", "features.8", "features.15", "features.22", "features.29")
+    )
+    for ours, theirs in zip(by_graph.gradients(logit(2)), by_hand.gradients(logit(2)), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("third", "is no module of"), ("head", "gives no feature maps")]
+)
+def test_layers_that_cannot_be_are_refused_by_name(name: str, reason: str) -> None:
+    with pytest.raises(InputError, match=f"layers: '{name}' {reason}"):
+        activations(Undecided().eval(), torch.zeros(3, 8, 8), ("first", name))

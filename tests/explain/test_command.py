@@ -133,7 +133,7 @@ def test_bad_files_are_named_and_the_others_go_on(
         (["--images", "a.jpg", "--data", "b"], "expected one of the two"),
         (["--images", "a.jpg", "--methods", "guess"], "'guess'"),
         (["--images", "a.jpg", "--target", "label"], "target is label"),
-        (["--images", "a.jpg", "--sise.mu", "-1"], "mu is -1"),
+        (["--images", "a.jpg", "--sise.mu", "-1"], "mu -1"),
         (["--data", "b", "--patches_per_class", "0"], "patches_per_class 0, expected 1 or more"),
         (["--data", "b"], "manifest.parquet: no such file"),
     ],

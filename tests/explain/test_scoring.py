@@ -1,9 +1,11 @@
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from explain import scoring
-from explain.scoring import attribution_masks, masked_confidence, weighted_masks
+from explain.engines import choose_engine
+from explain.scoring import MaskStream, ScoredMasks, ask_about, weighted_masks
 
 
 @pytest.fixture
@@ -24,39 +26,85 @@ def features() -> Tensor:
     return torch.rand(11, 4, 4, generator=torch.Generator().manual_seed(2))
 
 
+def stream_of(
+    model: nn.Module, image: Tensor, *layers: Tensor, batch: int = 8, ranks: list[Tensor] | None = None
+) -> MaskStream:
+    engine = dataclasses.replace(choose_engine(model, image, "reference"), batch=batch)
+    return MaskStream(engine, image, layers, ranks or [torch.zeros(len(features)) for features in layers])
+
+
+def answers_of(stream: MaskStream) -> list[ScoredMasks]:
+    for _ in stream.ask():
+        pass
+    return stream.layers()
+
+
+def slow_masks(features: Tensor, size: int) -> Tensor:
+    large = nn.functional.interpolate(features.double()[None], size=(size, size), mode="bilinear")[0]
+    lowest, highest = large.amin(dim=(1, 2), keepdim=True), large.amax(dim=(1, 2), keepdim=True)
+    return (large - lowest) / (highest - lowest)
+
+
 def test_a_masks_confidence_is_the_softmax_of_the_masked_image(
     model: nn.Module, image: Tensor, features: Tensor
 ) -> None:
-    masks = attribution_masks(features, (12, 12))
-    expected = [model((image * mask)[None]).softmax(dim=1)[0, 2].item() for mask in masks]
-    assert masked_confidence(model, image, features, 2).tolist() == pytest.approx(expected, abs=1e-6)
-
-
-def test_a_mask_that_shows_all_gives_the_images_own_confidence_and_one_that_hides_all_the_black_ones(
-    model: nn.Module, image: Tensor
-) -> None:
-    half = torch.zeros(1, 12, 12)
-    half[0, :, :6] = 1  # from 0 to 1 already: resizing to its own size and rescaling leave it as it is
-    shown = masked_confidence(model, image * half, half, 1)
-    assert shown.item() == pytest.approx(model((image * half)[None]).softmax(dim=1)[0, 1].item(), abs=1e-6)
+    (scored,) = answers_of(stream_of(model, image, features))
+    masked = image * slow_masks(features, 12)[:, None].float()
+    expected = torch.cat([model(one[None]).softmax(dim=1) for one in masked])
+    torch.testing.assert_close(scored.confidences, expected, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 64])
-def test_the_size_of_a_batch_changes_nothing(
-    monkeypatch: pytest.MonkeyPatch, model: nn.Module, image: Tensor, features: Tensor, batch: int
+def test_neither_the_size_of_a_batch_nor_the_order_nor_the_other_layers_change_anything(
+    model: nn.Module, image: Tensor, features: Tensor, batch: int
 ) -> None:
-    expected = masked_confidence(model, image, features, 0)
-    average = weighted_masks(features, expected, (12, 12))
-    monkeypatch.setattr(scoring, "BATCH", batch)
-    torch.testing.assert_close(masked_confidence(model, image, features, 0), expected, atol=1e-6, rtol=0)
-    torch.testing.assert_close(
-        weighted_masks(features, expected, (12, 12)), average, atol=0, rtol=1e-6
-    )  # of float32
+    other = torch.rand(5, 6, 6, generator=torch.Generator().manual_seed(3))
+    (alone,) = answers_of(stream_of(model, image, features))
+    ranks = [torch.rand(11, generator=torch.Generator().manual_seed(4)), torch.linspace(0, 1, 5)]
+    first, second = answers_of(stream_of(model, image, features, other, batch=batch, ranks=ranks))
+    for field in ("confidences", "lowest", "span", "area"):
+        torch.testing.assert_close(getattr(first, field), getattr(alone, field), atol=1e-6, rtol=1e-6)
+    assert len(second.confidences) == 5
+    assert not second.confidences.isnan().any()
 
 
-def test_the_weighted_mean_by_hand() -> None:
-    features = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])
-    # Each mask covers one pixel: areas 1; the mean over two masks of weight / area.
-    assert weighted_masks(features, torch.tensor([0.8, 0.2]), (1, 2)).tolist() == [
-        [pytest.approx(0.4), pytest.approx(0.1)]
-    ]
+def test_the_highest_ranks_are_asked_about_first(model: nn.Module, image: Tensor, features: Tensor) -> None:
+    ranks = torch.arange(11.0) % 4
+    stream = stream_of(model, image, features, batch=5, ranks=[ranks])
+    assert next(stream.ask()) == 5
+    asked = ~stream.layers()[0].confidences[:, 0].isnan()
+    assert ranks[asked].tolist() == [2, 3, 2, 3, 2]
+
+
+def test_a_layer_without_maps_and_a_stream_without_any(
+    model: nn.Module, image: Tensor, features: Tensor
+) -> None:
+    empty, some = answers_of(stream_of(model, image, features[:0], features))
+    assert len(empty.confidences) == 0
+    assert len(some.confidences) == 11
+    assert list(stream_of(model, image, features[:0]).ask()) == []
+
+
+def test_the_weighted_sum_at_the_features_size_is_that_of_the_large_masks(
+    model: nn.Module, image: Tensor, features: Tensor
+) -> None:
+    (scored,) = answers_of(stream_of(model, image, features))
+    weights = torch.rand(11, generator=torch.Generator().manual_seed(5))
+    masks = slow_masks(features, 12)
+    shares = weights.double() / masks.sum(dim=(1, 2))
+    expected = torch.einsum("m,mhw->hw", shares, masks) / 11
+    torch.testing.assert_close(weighted_masks(scored, weights, (12, 12)), expected, atol=1e-8, rtol=1e-6)
+    weights[3:] = torch.nan
+    expected = torch.einsum("m,mhw->hw", shares[:3], masks[:3]) / 3
+    torch.testing.assert_close(weighted_masks(scored, weights, (12, 12)), expected, atol=1e-8, rtol=1e-6)
+
+
+def test_masks_of_ones_and_zeros_give_the_images_own_answers_and_the_black_ones(
+    model: nn.Module, image: Tensor
+) -> None:
+    masks = torch.stack([torch.ones(12, 12), torch.zeros(12, 12)])
+    engine = choose_engine(model, image, "reference")
+    ((begin, end, answers),) = ask_about(engine, image, lambda begin, end: masks[begin:end], 2)
+    expected = model(torch.stack([image, torch.zeros_like(image)])).softmax(dim=1)
+    assert (begin, end) == (0, 2)
+    torch.testing.assert_close(answers, expected, atol=1e-6, rtol=0)

@@ -1,5 +1,6 @@
 """SISE against a slow copy of its definition in float64, its limits, and the ties it leaves."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from explain.methods.sise import SISE, fuse_hard, fuse_soft, gradient_scores, keep_positive, visualization_map
+from explain.engines import choose_engine
+from explain.methods.sise import SISE, keep_positive
+from explain.scoring import MaskStream, ScoredMasks
+from explain.semantic_sampling import fuse, gradient_scores, hard_gate, soft_gate, visualization_map
 from severstal_xai.model import build_classifier
 
 
@@ -138,27 +142,95 @@ def test_with_mu_one_no_map_passes_since_the_comparison_is_strict() -> None:
     assert not keep_positive(torch.tensor([1.0, 2.0]), mu=1.0).any()
 
 
+def scored(features: Tensor, confidences: list[float]) -> ScoredMasks:
+    """Masks of pixels, unresized, with the model's answers given."""
+    stream = MaskStream(
+        choose_engine(nn.Flatten(), torch.zeros(1, *features.shape[1:]), "reference"),
+        torch.zeros(1, *features.shape[1:]),
+        [features],
+        [torch.zeros(len(features))],
+    )
+    for _ in stream.ask():
+        pass
+    (layer,) = stream.layers()
+    return dataclasses.replace(layer, confidences=torch.tensor(confidences)[:, None])
+
+
+def visualize(features: Tensor, confidences: list[float]) -> Tensor:
+    used = torch.ones(len(features), dtype=torch.bool)
+    size = (features.shape[1], features.shape[2])
+    return visualization_map(scored(features, confidences), used, 0, size)
+
+
 def test_equal_confidence_in_complementary_masks_favours_no_pixel() -> None:
     features = torch.tensor([[[0.0, 1.0]], [[1.0, 0.0]]]).repeat(1, 2, 1)
-    assert not visualization_map(features, torch.tensor([0.4, 0.4]), (2, 2)).any()
+    assert not visualize(features, [0.4, 0.4]).any()
 
 
 def test_a_layer_without_masks_gives_zeros() -> None:
-    assert not visualization_map(torch.zeros(0, 2, 2), torch.zeros(0), (4, 4)).any()
+    nothing = ScoredMasks(torch.zeros(0, 2, 2), torch.zeros(0, 0), *torch.zeros(3, 0, dtype=torch.float64))
+    assert not visualization_map(nothing, torch.zeros(0, dtype=torch.bool), 0, (4, 4)).any()
 
 
 def test_a_large_mask_earns_less_for_each_pixel_than_a_small_one_of_equal_confidence() -> None:
     small, large = torch.zeros(4, 4), torch.zeros(4, 4)
     small[0, 0], large[2:, :] = 1, 1
-    result = visualization_map(torch.stack([small, large]), torch.tensor([0.5, 0.5]), (4, 4))
+    result = visualize(torch.stack([small, large]), [0.5, 0.5])
     assert result[0, 0] == 1
     assert result[3, 3] == pytest.approx(1 / 8)
 
 
 def test_a_later_block_that_saw_nothing_empties_the_hard_map_and_makes_no_nan() -> None:
     first, nothing = torch.rand(4, 4), torch.zeros(4, 4)
-    assert not fuse_hard([first, nothing], [0.5, 0.0]).any()
-    assert torch.isfinite(fuse_soft([nothing, nothing], [0.0, 0.0])).all()
+    assert not fuse([first, nothing], [hard_gate(first, 0.5), hard_gate(nothing, 0.0)]).any()
+    assert torch.isfinite(fuse([nothing, nothing], [soft_gate(nothing, 0.0), soft_gate(nothing, 0.0)])).all()
+
+
+def test_several_targets_of_one_image_get_what_each_gets_alone_and_share_their_masks(
+    small: Small, image: Tensor
+) -> None:
+    method = SISE()
+    together = method.explain_targets(small, image, [0, 3, 1])
+    alone = [method.explain(small, image, target) for target in (0, 3, 1)]
+    for ours, theirs in zip(together, alone, strict=True):
+        np.testing.assert_allclose(ours.saliency, theirs.saliency, atol=1e-6)
+        assert [block.masks for block in ours.blocks] == [block.masks for block in theirs.blocks]
+    assert together[0].forwards <= 6 + 8 < sum(one.forwards for one in alone)
+
+
+def test_each_step_is_the_map_of_a_higher_mu_and_the_last_is_the_map(small: Small, image: Tensor) -> None:
+    model = build_classifier("resnet18", 5, seed=0).eval()
+    image = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    *steps, last = SISE().explain_in_steps(model, image, 1, shares=(0.1, 0.5))
+    assert [step.mu > 0 for step in steps] == [True, True]
+    assert 0.1 <= steps[0].forwards / last.forwards < 0.15
+    for step in steps:
+        same = SISE(mu=step.mu).explain(model, image, 1)
+        np.testing.assert_allclose(step.saliency, same.saliency, atol=1e-5)
+        assert step.forwards - 8 < same.forwards <= step.forwards
+    np.testing.assert_array_equal(last.saliency, SISE().explain(model, image, 1).saliency)
+
+
+def test_progress_is_told_after_each_batch_and_may_end_the_work(small: Small, image: Tensor) -> None:
+    told: list[tuple[int, int]] = []
+    result = SISE().explain(small, image, 0, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (result.forwards, result.forwards)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+
+    def cancel(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        SISE().explain(small, image, 0, progress=cancel)
+
+
+def test_a_block_tells_its_gate_and_the_map_is_shut_where_the_last_gate_is(
+    small: Small, image: Tensor
+) -> None:
+    result = SISE().explain(small, image, 0)
+    last = result.blocks[-1]
+    assert torch.equal(last.gate, (last.visualization > last.threshold).double())
+    assert not result.saliency[last.gate == 0].any()
 
 
 def test_a_saturated_softmax_keeps_the_maps_that_an_unsaturated_one_keeps(

@@ -121,12 +121,27 @@ def test_an_unknown_key_or_value_in_a_config_is_named(
     assert key in refusal(capsys, defaults, f"--config={tmp_path / 'mine.yaml'}")
 
 
-@pytest.mark.parametrize("content", ["{", "a: b: c", "- 1\n- 2\n"])
-def test_a_config_that_is_no_mapping_is_wrong_usage(
-    capsys: pytest.CaptureFixture[str], defaults: Path, tmp_path: Path, content: str
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "not YAML"),
+        ("a: b: c", "not YAML"),
+        ("- 1\n- 2\n", "holds a list"),
+        ("", "holds nothing"),
+        ("7", "holds a int"),
+        ("sauce: a\n", "unknown setting 'sauce', expected of source, limits"),
+    ],
+)
+def test_a_config_that_holds_no_settings_is_named_with_the_reason(
+    capsys: pytest.CaptureFixture[str], defaults: Path, tmp_path: Path, content: str, reason: str
 ) -> None:
-    (tmp_path / "mine.yaml").write_text(content)
-    assert refusal(capsys, defaults, f"--config={tmp_path / 'mine.yaml'}")
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    assert f"--config {path}: {reason}" in refusal(capsys, defaults, f"--config={path}")
+
+
+def test_a_folder_is_no_config(capsys: pytest.CaptureFixture[str], defaults: Path, tmp_path: Path) -> None:
+    assert f"--config {tmp_path}: a folder, expected" in refusal(capsys, defaults, f"--config={tmp_path}")
 
 
 def test_a_missing_setting_is_named(

@@ -1,0 +1,280 @@
+r"""Semantic input sampling: the four phases that SISE and its sequel share (Sattarzadeh et al., AAAI 2021).
+
+(1) One forward pass keeps the feature maps at the end of every convolutional block; (2) those with a positive
+gradient become masks; (3) each block's map is the mean of its masks, weighted by the model's confidence in what
+each lets through; (4) the blocks' maps are fused, from the image to the output.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from explain.activations import Activations, Gradients, activations, log_confidence, logit
+from explain.engines import Engine, EngineName, choose_engine
+from explain.maps import otsu, rescale
+from explain.scoring import MaskStream, Progress, ScoredMasks, weighted_masks
+
+Gate = Literal["hard", "soft"]
+Keep = Callable[[Float[Tensor, " maps"]], Bool[Tensor, " maps"]]
+"""Tells by a layer's gradient scores which of its maps become masks."""
+_GATE_STEEPNESS = 100.0
+_ROUNDING = 1e-6
+"""Pixels whose averages differ by less, as a share of the largest, differ by float32's rounding alone."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """What was seen at the end of one block.
+
+    Args:
+        layer: The name of the value in the network's graph.
+        masks: How many feature maps became masks; 0 where the block's map says nothing.
+        visualization: $V^{(l)}$ (Eq. 12), in [0, 1].
+        threshold: Otsu's, of the visualization map.
+        gate: What of the earlier blocks' sum the block lets through, in [0, 1]; the first block has no say.
+    """
+
+    layer: str
+    masks: int
+    visualization: Float[Tensor, "height width"]
+    threshold: float
+    gate: Float[Tensor, "height width"]
+
+
+@dataclass(frozen=True)
+class SemanticMap:
+    r"""A map and how it came about.
+
+    Args:
+        saliency: The explanation map, in [0, 1]; all zero where no block has a mask or the gates close.
+        tie_order: The sum of the blocks' maps without the gates, in [0, 1]: orders the pixels that the hard
+            gate leaves equal, at zero.
+        blocks: From the image to the output.
+        mu: The map is that of all masks whose gradient score exceeds `mu` times their layer's largest.
+        forwards: Forward passes under masks that were made for it, and for the targets explained beside it.
+        engine: What answered for the model.
+        reason: Why that engine.
+    """
+
+    saliency: Float[Tensor, "height width"]
+    tie_order: Float[Tensor, "height width"]
+    blocks: tuple[Block, ...]
+    mu: float
+    forwards: int
+    engine: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    r"""How to sample.
+
+    Args:
+        keep: Which maps become masks.
+        mu: What `keep` means in terms of $\mu$, for the result.
+        gate: `hard` is the paper's binary mask, `soft` its authors' laboratory's.
+        layers: Names of modules, where the network's block ends cannot be found; none finds them.
+        engine: What answers for the model.
+    """
+
+    keep: Keep
+    mu: float
+    gate: Gate
+    layers: tuple[str, ...]
+    engine: EngineName
+
+
+@dataclass(frozen=True)
+class _Choice:
+    r"""The masks of one layer for one target: which maps, and their $\alpha_k / \beta$."""
+
+    kept: Bool[Tensor, " maps"]
+    ranks: Float[Tensor, " maps"]
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """All that is asked about an image, for all its targets."""
+
+    sampling: Sampling
+    engine: Engine
+    layers: tuple[str, ...]
+    stream: MaskStream
+    choices: dict[int, list[_Choice]]
+    size: tuple[int, int]
+
+
+def explain_targets(
+    sampling: Sampling,
+    model: nn.Module,
+    image: Float[Tensor, "channels height width"],
+    targets: Sequence[int],
+    progress: Progress | None = None,
+) -> list[SemanticMap]:
+    """Explain several targets of one image: a mask that several of them keep is asked about once.
+
+    Args:
+        sampling: How.
+        model: A network in eval mode.
+        image: Model-ready.
+        targets: The classes.
+        progress: Told after each batch; what it raises ends the work and leaves no trace.
+    """
+    samples = _sample(sampling, model, image, targets)
+    for _ in samples.stream.ask(progress):
+        pass
+    return [_conclude(samples, target, sampling.mu, samples.stream.forwards) for target in targets]
+
+
+def explain_in_steps(
+    sampling: Sampling,
+    model: nn.Module,
+    image: Float[Tensor, "channels height width"],
+    target: int,
+    *,
+    shares: Sequence[float],
+    progress: Progress | None = None,
+) -> Iterator[SemanticMap]:
+    r"""Explain one target, first maps first: the masks are asked about in the order of their gradient scores.
+
+    Args:
+        sampling: How.
+        model: A network in eval mode.
+        image: Model-ready.
+        target: The class.
+        shares: Shares of the forward passes, in (0, 1), after which to yield a map.
+        progress: Told after each batch.
+
+    Yields:
+        Maps that are whole at their own, higher $\mu$; last, the map of all masks.
+    """
+    samples = _sample(sampling, model, image, [target])
+    due = sorted(shares)
+    ranks = torch.cat([choice.ranks[choice.kept] for choice in samples.choices[target]]).sort(
+        descending=True
+    )[0]
+    for asked in samples.stream.ask(progress):
+        if due and asked >= due[0] * samples.stream.forwards and asked < samples.stream.forwards:
+            due = [share for share in due if asked < share * samples.stream.forwards]
+            yield _conclude(samples, target, float(ranks[asked]), asked)
+    yield _conclude(samples, target, sampling.mu, samples.stream.forwards)
+
+
+def _sample(sampling: Sampling, model: nn.Module, image: Tensor, targets: Sequence[int]) -> _Samples:
+    """Phases 1 and 2."""
+    engine = choose_engine(model, image, sampling.engine)
+    seen = activations(model, image, sampling.layers)
+    choices = {target: _choose(seen, target, sampling.keep) for target in targets}
+    features, ranks = [], []
+    for place, values in enumerate(seen.values()):
+        layer = [choice[place] for choice in choices.values()]
+        asked = torch.stack([one.kept for one in layer]).any(dim=0)
+        features.append(values[asked])
+        ranks.append(torch.stack([one.ranks[asked] for one in layer]).amax(dim=0))
+        for target, one in zip(choices, layer, strict=True):
+            choices[target][place] = _Choice(one.kept[asked], one.ranks[asked])
+    stream = MaskStream(engine, image, features, ranks)
+    return _Samples(sampling, engine, seen.layers, stream, choices, (image.shape[1], image.shape[2]))
+
+
+def _choose(seen: Activations, target: int, keep: Keep) -> list[_Choice]:
+    r"""Choose each layer's masks, Eq. 4 to 6.
+
+    Where no map of a layer has a positive score by the confidence's gradient (it is saturated beyond float64), the
+    raw logit's decides; where that finds none either, the layer has none.
+    """
+    by_confidence = seen.gradients(log_confidence(target))
+    by_logit: Gradients | None = None
+    choices = []
+    for place, features in enumerate(seen.values()):
+        alpha = gradient_scores(by_confidence[place])
+        if not (alpha > 0).any():
+            by_logit = by_logit or seen.gradients(logit(target))
+            alpha = gradient_scores(by_logit[place])
+        varied = features.amax(dim=(1, 2)) > features.amin(dim=(1, 2))
+        largest = alpha.amax()
+        choices.append(_Choice(keep(alpha) & varied, alpha / torch.where(largest > 0, largest, 1)))
+    return choices
+
+
+def gradient_scores(gradients: Float[Tensor, "maps height width"]) -> Float[Tensor, " maps"]:
+    r"""Return $\alpha_k = \sum_\lambda \partial \Psi / \partial A_k(\lambda)$ (Eq. 4), in float64."""
+    return gradients.double().sum(dim=(1, 2))
+
+
+def _conclude(samples: _Samples, target: int, mu: float, forwards: int) -> SemanticMap:
+    r"""Phases 3 and 4, of the masks whose rank exceeds `mu`."""
+    visualizations, masks = [], []
+    for scored, choice in zip(samples.stream.layers(), samples.choices[target], strict=True):
+        used = choice.kept & (choice.ranks > mu) if mu > samples.sampling.mu else choice.kept
+        visualizations.append(visualization_map(scored, used, target, samples.size))
+        masks.append(int(used.sum()))
+    thresholds = [otsu(one) for one in visualizations]
+    open_gate = hard_gate if samples.sampling.gate == "hard" else soft_gate
+    gates = [open_gate(one, threshold) for one, threshold in zip(visualizations, thresholds, strict=True)]
+    return SemanticMap(
+        saliency=fuse(visualizations, gates).float(),
+        tie_order=rescale(torch.stack(visualizations).sum(dim=0)).float(),
+        blocks=tuple(map(Block, samples.layers, masks, visualizations, thresholds, gates)),
+        mu=mu,
+        forwards=forwards,
+        engine=samples.engine.name,
+        reason=samples.engine.reason,
+    )
+
+
+def visualization_map(
+    scored: ScoredMasks, used: Bool[Tensor, " maps"], target: int, size: tuple[int, int]
+) -> Float[Tensor, "height width"]:
+    r"""Average the masks, each weighted by the model's confidence in what it lets through.
+
+    Phase 3, Eq. 2, 3 and 12:
+    $V(\lambda) = \mathbb{E}_m[\Psi(I \odot m) \, m(\lambda) / \sum_\lambda m(\lambda)]$.
+    The area is what differs from RISE: a mask that uncovers everything earns its score for no pixel in particular.
+
+    Returns:
+        $V$, float64, rescaled to [0, 1] so that blocks can be fused; zeros where there is no mask or where no
+        pixel is favoured.
+    """
+    if not used.any():
+        return scored.features.new_zeros(size, dtype=torch.float64)
+    average = weighted_masks(scored, torch.where(used, scored.confidences[:, target], torch.nan), size)
+    favoured = average.amax() - average.amin() > _ROUNDING * average.amax()
+    return rescale(average) * favoured
+
+
+def hard_gate(
+    visualization: Float[Tensor, "height width"], threshold: float
+) -> Float[Tensor, "height width"]:
+    r"""Return the paper's gate, $[V > \text{Otsu}(V)]$: 0 or 1."""
+    return (visualization > threshold).to(visualization.dtype)
+
+
+def soft_gate(
+    visualization: Float[Tensor, "height width"], threshold: float
+) -> Float[Tensor, "height width"]:
+    r"""Return $\sigma(100 (V - \text{Otsu}(V)))$, in (0, 1)."""
+    return torch.sigmoid(_GATE_STEEPNESS * (visualization - threshold))
+
+
+def fuse(
+    visualizations: Sequence[Float[Tensor, "height width"]], gates: Sequence[Float[Tensor, "height width"]]
+) -> Float[Tensor, "height width"]:
+    r"""Fuse the blocks' maps as in Fig. 6: $E \leftarrow (E + V^{(l)}) \cdot g^{(l)}$, from the second block on.
+
+    Returns:
+        The last $E$, rescaled to [0, 1]; all zero where a later block's gate is shut.
+
+    Example: the second block denies the left pixel.
+        >>> first, second = torch.tensor([[1.0, 0.5]]), torch.tensor([[0.0, 1.0]])
+        >>> fuse([first, second], [hard_gate(first, 0.5), hard_gate(second, 0.5)])
+        tensor([[0., 1.]])
+    """
+    fused = visualizations[0]
+    for visualization, gate in zip(visualizations[1:], gates[1:], strict=True):
+        fused = (fused + visualization) * gate
+    return rescale(fused)
