@@ -61,6 +61,7 @@ def keep_prominent(alpha: Float[Tensor, " maps"]) -> Bool[Tensor, " maps"]:
     r"""Tell which maps to keep: $\alpha_k$ above Otsu's threshold of the positive ones; a lone or equal one stays.
 
     Example:
+        >>> import torch
         >>> keep_prominent(torch.tensor([-1.0, 0.1, 0.2, 4.0, 5.0]))
         tensor([False, False, False,  True,  True])
     """
