@@ -17,10 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments=arguments,
     )
     gallery = explain_all(settings)
-    rejected = f"{len(gallery.rejects)} rejected" + (
-        f", listed in {gallery.folder / 'rejected.csv'}" * bool(gallery.rejects)
-    )
-    print(f"{gallery.folder}: {gallery.explained} explained, {rejected}")
+    if gallery:
+        before = f" ({gallery.done_before} before)" * bool(gallery.done_before)
+        listed = f", listed in {gallery.folder / 'rejected.csv'}" * bool(gallery.rejects)
+        print(
+            f"{gallery.folder}: {gallery.explained} explained{before}, {len(gallery.rejects)} rejected{listed}"
+        )
     return DONE
 
 

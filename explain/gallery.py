@@ -1,11 +1,10 @@
 """Explaining many images: from subjects to files, one after the other; what cannot be read is listed."""
 
-import csv
-import dataclasses
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,18 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from explain.company import Company, join
 from explain.explainer import Explainer
 from explain.methods import METHODS
 from explain.pictures import picture_of
+from explain.records import Row, check_maker, claim, is_done, maker_of, write_record, write_tables
 from explain.settings import ExplainSettings, Target
 from explain.subjects import WHOLE, Subject, choose_patches, find_images, read_image, read_patch
-from severstal_xai.checkpoint import load_checkpoint
+from severstal_xai.checkpoint import Checkpoint, load_checkpoint
 from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.command import to_yaml
 from severstal_xai.errors import InputError
-from severstal_xai.files import whole_file, write_bytes, write_text
+from severstal_xai.files import write_bytes, write_text
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Split, read_manifest
 
@@ -30,69 +31,54 @@ _OURS = {"settings.yaml", "explained.csv", "rejected.csv", *METHODS}
 
 
 @dataclass(frozen=True)
-class Row:
-    """One map: a line of `explained.csv`.
+class Gallery:
+    """What came of it.
 
     Args:
-        name: The patch or the strip.
-        window: The window on the strip, 0 to 5; -1 for a patch.
-        method: The method's name.
-        label: The ground truth's class; empty where nobody knows.
-        prediction: The class of the highest probability.
-        target: The class that was explained.
-        probability: Its softmax probability.
-        highest: The map's largest value; 0 where the method found nothing.
-        seconds: What it took.
+        folder: Where the maps are.
+        explained: How many images have their maps now.
+        done_before: How many of them had all of them before.
+        rejects: Why the others could not be used.
     """
-
-    name: str
-    window: int
-    method: str
-    label: int | None
-    prediction: int
-    target: int
-    probability: float
-    highest: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """What came of it: where, how many images, and which files could not be used."""
 
     folder: Path
     explained: int
+    done_before: int
     rejects: tuple[str, ...]
 
 
-def explain_all(settings: ExplainSettings) -> Gallery:
-    """Explain what the settings name and write maps, pictures, `explained.csv` and `rejected.csv`.
+def explain_all(settings: ExplainSettings) -> Gallery | None:
+    """Explain what the settings name and write maps, pictures and tables; maps that are there already stay.
+
+    Returns:
+        What came of it; None in a process of a company that does not lead it.
 
     Raises:
         InputError: The run, the data or the settings cannot be used, or no image could be read.
     """
-    model = load_checkpoint(settings.run).model.to(pick_device(settings.device))
+    company = join(settings.device)
+    checkpoint = load_checkpoint(settings.run)
     folder = settings.output or settings.run / "maps"
     _check_output(folder)
+    read = _readers(settings)
+    _open_folder(settings, checkpoint, folder, company)
+    model = checkpoint.model.to(company.device)
+    outcomes: list[bool | str] = []  # whether anything was missing, or why it cannot be used
+    for one in tqdm(company.share(read), unit="image", disable=not company.leads):
+        try:
+            outcomes.append(_explain_missing(model, one(), settings, folder))
+        except InputError as error:
+            outcomes.append(str(error))
+    outcomes = company.gather(outcomes)
+    if not company.leads:
+        return None
+    rejects = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    write_tables(folder, METHODS, rejects)
+    if len(rejects) == len(outcomes):
+        more = f" (and {len(rejects) - 1} more, listed in {folder / 'rejected.csv'})" * (len(rejects) > 1)
+        raise InputError(f"no image could be explained: {rejects[0]}{more}")
     write_text(folder / "settings.yaml", to_yaml(settings))
-    rows: list[Row] = []
-    rejects: list[str] = []
-    explained = 0
-    for subject in _subjects(settings):
-        if isinstance(subject, InputError):
-            rejects.append(str(subject))
-            continue
-        rows += explain_subject(model, subject, settings.explainers(), settings.target, folder)
-        explained += 1
-        _write_table(
-            folder / "explained.csv", [field.name for field in dataclasses.fields(Row)], map(_cells, rows)
-        )
-    _write_table(folder / "rejected.csv", ["reason"], ([reason] for reason in rejects))
-    if not explained:
-        raise InputError(
-            f"no image could be explained; {folder / 'rejected.csv'} lists {len(rejects)} rejects"
-        )
-    return Gallery(folder, explained, tuple(rejects))
+    return Gallery(folder, len(outcomes) - len(rejects), outcomes.count(False), tuple(rejects))
 
 
 def _check_output(folder: Path) -> None:
@@ -104,66 +90,77 @@ def _check_output(folder: Path) -> None:
         raise InputError(f"--output {folder}: holds {min(others)!r}, expected an empty folder or one of maps")
 
 
-def pick_device(wanted: str) -> torch.device:
-    """Return the device; `auto` takes a CUDA GPU where there is one.
+def _open_folder(settings: ExplainSettings, checkpoint: Checkpoint, folder: Path, company: Company) -> None:
+    """Make sure that the folder holds no other maps of the methods asked for, or delete those."""
+    makers = {
+        method: maker_of(explainer, checkpoint.card.weights_sha256, settings.target)
+        for method, explainer in settings.explainers().items()
+    }
+    for method, maker in makers.items():
+        if not settings.overwrite:
+            check_maker(folder / method, maker)
+    company.wait()  # nobody looks any more at what the first now changes
+    if company.leads:
+        for method, maker in makers.items():
+            claim(folder / method, maker, overwrite=settings.overwrite)
+    company.wait()
 
-    Raises:
-        InputError: A GPU is wanted where there is none.
-    """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise InputError("device is cuda, expected cpu or auto: there is no usable CUDA GPU")
-    return torch.device(
-        "cuda" if wanted == "cuda" or (wanted == "auto" and torch.cuda.is_available()) else "cpu"
-    )
+
+Read = Callable[[], Subject]
 
 
-def _subjects(settings: ExplainSettings) -> Iterator[Subject | InputError]:
-    """Yield what to explain, one read at a time; an error in place of what could not be read."""
+def _readers(settings: ExplainSettings) -> list[Read]:
+    """Return what to explain, each to be read when its turn comes; reading raises `InputError` if it cannot be."""
     if settings.data is None:
-        yield from _subjects_of_files(list(find_images(settings.images)))
-        return
+        return _readers_of_files(list(find_images(settings.images)))
     manifest = read_manifest(settings.data)
-    for patch in tqdm(
-        choose_patches(manifest, Split(settings.split), settings.patches_per_class), unit="patch"
-    ):
-        try:
-            yield read_patch(manifest, patch)
-        except InputError as error:
-            yield error
+    patches = choose_patches(manifest, Split(settings.split), settings.patches_per_class)
+    return [partial(read_patch, manifest, patch) for patch in patches]
 
 
-def _subjects_of_files(paths: Sequence[Path]) -> Iterator[Subject | InputError]:
-    taken: dict[str, Path] = {}
-    for path in tqdm(paths, unit="image"):
-        if path.stem in taken:
-            yield InputError(
-                f"{path}: its maps would be called as those of {taken[path.stem]}, expected distinct names"
-            )
-            continue
-        taken[path.stem] = path
-        try:
-            yield read_image(path)
-        except InputError as error:
-            yield error
+def _readers_of_files(paths: Sequence[Path]) -> list[Read]:
+    first = {path.stem: path for path in reversed(paths)}
+    return [
+        partial(read_image, path)
+        if first[path.stem] is path
+        else partial(_refuse_name, path, first[path.stem])
+        for path in paths
+    ]
+
+
+def _refuse_name(path: Path, other: Path) -> Subject:
+    raise InputError(f"{path}: its maps would be called as those of {other}, expected distinct names")
+
+
+def _explain_missing(model: nn.Module, subject: Subject, settings: ExplainSettings, folder: Path) -> bool:
+    """Explain a subject by the methods whose map the folder does not have; tell whether there was one."""
+    missing = {
+        method: explainer
+        for method, explainer in settings.explainers().items()
+        if not is_done(folder / method, subject)
+    }
+    explain_subject(model, subject, missing, settings.target, folder)
+    return bool(missing)
 
 
 def explain_subject(
     model: nn.Module, subject: Subject, explainers: Mapping[str, Explainer], target: Target, folder: Path
-) -> list[Row]:
-    """Explain an image by each method and write `METHOD/NAME.npy` and `METHOD/NAME.png`.
+) -> None:
+    """Explain an image by each method and write `METHOD/NAME.npy`, `METHOD/NAME.png` and their record.
 
     The map's file holds float16 in [0, 1], of the image's size, NaN where no window lies; the picture shows the
     map times the probability of the class it explains.
     """
+    if not explainers:
+        return
     device = next(model.parameters()).device
     images = {
         index: torch.from_numpy(model_input(grey)).to(device) for index, grey in subject.patches().items()
     }
     answers = {index: ask(model, image) for index, image in images.items()}
     targets = {index: choose_target(target, subject, answer) for index, answer in answers.items()}
-    rows = []
     for method, explainer in explainers.items():
-        maps, heats = {}, {}
+        maps, heats, rows = {}, {}, []
         for index, image in images.items():
             began = time.perf_counter()
             saliency = (
@@ -184,12 +181,10 @@ def explain_subject(
                     seconds=time.perf_counter() - began,
                 )
             )
+        picture = picture_of(subject.grey, subject.assemble(heats), subject.mask, subject.label, _words(rows))
         _write_map(folder / method / f"{subject.name}.npy", subject.assemble(maps))
-        picture = picture_of(
-            subject.grey, subject.assemble(heats), subject.mask, subject.label, _words(rows[-len(maps) :])
-        )
         write_bytes(folder / method / f"{subject.name}.png", picture)
-    return rows
+        write_record(folder / method, subject, rows)
 
 
 def ask(model: nn.Module, image: Tensor) -> Tensor:
@@ -230,15 +225,3 @@ def _write_map(path: Path, saliency: np.ndarray) -> None:
     content = io.BytesIO()
     np.save(content, saliency.astype(np.float16), allow_pickle=False)
     write_bytes(path, content.getvalue())
-
-
-def _cells(row: Row) -> list[str]:
-    cells = dataclasses.astuple(row)
-    return ["" if cell is None else f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in cells]
-
-
-def _write_table(path: Path, header: Sequence[str], rows: Iterator[Sequence[str]]) -> None:
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)

@@ -26,7 +26,8 @@ class ExplainSettings:
             the likeliest one where the prediction is sound.
         methods: Names of methods, with commas between them.
         sise: SISE's settings.
-        output: The folder for the maps; null is RUN/maps.
+        output: The folder for the maps; null is RUN/maps. Maps that it holds already are kept and not made again.
+        overwrite: Whether to delete maps of these methods that were made with other settings.
         device: Where the model runs; auto takes a GPU where there is one.
     """
 
@@ -39,6 +40,7 @@ class ExplainSettings:
     methods: str
     sise: SISE
     output: Path | None
+    overwrite: bool
     device: Literal["auto", "cpu", "cuda"]
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from severstal_xai.imaging import PATCH_SHAPE, STRIP_SHAPE, read_grey
 from severstal_xai.manifest import Manifest, Patch, Split
 from severstal_xai.strips import cut, stitch, windows
 
-_ENDINGS = {".jpg", ".jpeg", ".png"}
+_ENDINGS = (".jpg", ".jpeg", ".png")
 WHOLE = -1
 """The window of a subject that is one patch itself."""
 
@@ -70,12 +70,11 @@ def read_patch(manifest: Manifest, patch: Patch) -> Subject:
 
 
 def find_images(paths: Sequence[Path]) -> Iterator[Path]:
-    """Yield the image files among the paths, and in those that are folders, sorted."""
+    """Yield the image files among the paths, and in those that are folders, sorted; a folder without any, itself."""
     for path in paths:
-        if path.is_dir():
-            yield from sorted(inner for inner in path.iterdir() if inner.suffix.lower() in _ENDINGS)
-        else:
-            yield path
+        inside = path.iterdir() if path.is_dir() else ()
+        images = sorted(inner for inner in inside if inner.suffix.lower() in _ENDINGS)
+        yield from images or [path]
 
 
 def read_image(path: Path) -> Subject:
@@ -85,6 +84,8 @@ def read_image(path: Path) -> Subject:
         InputError: It cannot be read or is neither.
     """
     with about(path):
+        if path.is_dir():
+            raise InputError(f"no image in this folder, expected files ending in {', '.join(_ENDINGS)}")
         try:
             content = path.read_bytes()
         except OSError as error:

@@ -106,16 +106,17 @@ def to_yaml(settings: Any) -> str:
         limits:
           3: 500
     """
-    return yaml.safe_dump(_plain(settings), sort_keys=False)
+    return yaml.safe_dump(to_plain(settings), sort_keys=False)
 
 
-def _plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
+    """Return settings as dictionaries, lists and plain values; paths with forward slashes."""
     if dataclasses.is_dataclass(value) or isinstance(value, types.SimpleNamespace):
-        return {name: _plain(part) for name, part in vars(value).items()}
+        return {name: to_plain(part) for name, part in vars(value).items()}
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: to_plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [to_plain(part) for part in value]
     return value.as_posix() if isinstance(value, Path) else value
 
 
