@@ -7,15 +7,17 @@ by file and folder by folder, the manifest last; killed in the midst, the next r
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from data_prep.journal import JOURNAL_FILE
 from data_prep.report import REPORTS
 from data_prep.strip_work import IMAGES, MASKS
 from severstal_xai.errors import InputError
+from severstal_xai.files import is_temporary
 from severstal_xai.imaging import PATCH_SHAPE, encode_mask, encode_png
 from severstal_xai.manifest import MANIFEST_FILE, read_manifest
 
@@ -50,8 +52,10 @@ def discard(staging: Path) -> None:
         shutil.rmtree(staging)
 
 
-def check_kinds(folder: Path, files: Iterable[str]) -> None:
+def check_kinds(folder: Path, files: Collection[str]) -> None:
     """Refuse a data folder where a folder lies in the place of a file of ours, or anything else in a folder's.
+
+    The staging folder, which is deleted whole, must hold what a build makes and nothing else.
 
     Args:
         folder: The data folder.
@@ -71,6 +75,13 @@ def check_kinds(folder: Path, files: Iterable[str]) -> None:
             found = "a link" if place.is_symlink() else "a file"
             raise InputError(
                 f"--output {folder}: {name!r} is {found}, expected a folder or nothing of that name"
+            )
+    known = {JOURNAL_FILE, IMAGES, MASKS, *REPORT_FOLDERS, *files}
+    for path in sorted((folder / STAGING).glob("*")):
+        if path.name not in known and not is_temporary(path):
+            raise InputError(
+                f"--output {folder}: holds '{STAGING}/{path.name}', which no build makes and which would be lost; "
+                "expected it to be moved away"
             )
 
 

@@ -384,6 +384,20 @@ def test_a_file_or_a_link_in_the_place_of_a_folder_of_ours_is_named_and_stays(
     assert (output / name).is_symlink() or (output / name).read_text() == "precious"
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_folder_of_another_hand_that_is_called_as_the_staging_folder_stays(
+    built: Path, tmp_path: Path, prepare: Prepare, small_source: Path, whole: bool
+) -> None:
+    output = tmp_path / "patches"
+    if whole:
+        shutil.copytree(built, output)
+    (output / ".building").mkdir(parents=True)
+    (output / ".building" / "thesis.txt").write_text("precious")
+    with pytest.raises(InputError, match=r"holds '\.building/thesis\.txt', which no build makes"):
+        prepare(small_source, output)
+    assert (output / ".building" / "thesis.txt").read_text() == "precious"
+
+
 @pytest.mark.parametrize(
     "place", ["train_images", "train_images/patches", "train_images/../train_images/new"]
 )
