@@ -4,7 +4,7 @@ import re
 
 from severstal_xai.classes import CLASSES
 
-_MARKDOWN_SIGNS = re.compile(r"([!-/:-@\[-`{-~])")
+_CODE_OR_SIGN = re.compile(r"`([^`]+)`|([^\s`]*--[^\s`]*(?<![:;,.]))|([!-/:-@\[-`{-~])")
 
 
 def class_title(class_id: int) -> str:
@@ -34,8 +34,18 @@ def percent(share: float) -> str:
 def plain(text: str) -> str:
     r"""Escape text from a file, an address or an exception, so that Markdown shows it letter by letter.
 
+    What stands between backticks, and a word with two hyphens, is set as code: elsewhere the page makes one long
+    dash of them, escaped or not, and nobody can type that.
+
     Example:
         >>> plain("strip_0 ![x](http://a)")
         'strip\\_0 \\!\\[x\\]\\(http\\:\\/\\/a\\)'
+        >>> plain("argument --port: not known")
+        'argument `--port`\\: not known'
     """
-    return _MARKDOWN_SIGNS.sub(r"\\\1", " ".join(text.split()))
+    return _CODE_OR_SIGN.sub(_as_markdown, " ".join(text.split()))
+
+
+def _as_markdown(found: re.Match[str]) -> str:
+    code, word, sign = found.groups()
+    return f"\\{sign}" if sign else f"`{code or word}`"

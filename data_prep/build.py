@@ -14,12 +14,20 @@ from tqdm import tqdm
 
 from data_prep.annotations import Annotations, read_annotations
 from data_prep.journal import Journal, open_journal
-from data_prep.rejects import REJECTED_FILE, Reject, count_rejects, reject, to_csv, write_rejects
+from data_prep.rejects import (
+    REJECTED_FILE,
+    Reject,
+    count_rejects,
+    holds_rejects,
+    reject,
+    to_csv,
+    write_rejects,
+)
 from data_prep.report import REPORTS, write_report
 from data_prep.settings import DataPrepSettings
-from data_prep.source import ANNOTATIONS, Source, open_source
+from data_prep.source import ANNOTATIONS, Source, image_path, open_source
 from data_prep.split import choose_evaluation, split_by_patch, split_by_strip
-from data_prep.staging import STAGING, check_nothing_else_is_lost, discard, publish
+from data_prep.staging import STAGING, check_kinds, check_nothing_else_is_lost, discard, publish
 from data_prep.strip_work import (
     IMAGES,
     MASKS,
@@ -44,6 +52,15 @@ LOCK_FILE = ".lock"
 _FORMAT = 1
 _NOT_OF_THE_DATA = ("output", "workers", "strict")
 """Settings that no byte of the data folder depends on."""
+_FILES = (
+    MANIFEST_FILE,
+    FINGERPRINT_FILE,
+    LEFT_OUT_FILE,
+    SETTINGS_FILE,
+    REJECTED_FILE,
+    LOCK_FILE,
+    *REPORTS,
+)
 _OURS = {MANIFEST_FILE, FINGERPRINT_FILE, STAGING}
 """One of these in a folder says that it is a data folder, whole or begun."""
 
@@ -115,8 +132,13 @@ def _check_output(settings: DataPrepSettings) -> None:
         raise InputError(f"--output {output}: a file, expected a folder to make")
     if settings.source and output.resolve() == settings.source.resolve():
         raise InputError(f"--output {output}: is the source too, expected another folder")
+    if settings.source and output.resolve().is_relative_to((settings.source / image_path("")).resolve()):
+        raise InputError(f"--output {output}: lies among the source's strips, expected a folder elsewhere")
     if output.is_dir():
-        found = {path.name for path in output.iterdir()} - {LOCK_FILE, REJECTED_FILE}
+        check_kinds(output, _FILES)
+        found = {path.name for path in output.iterdir()} - {LOCK_FILE}
+        if holds_rejects(output / REJECTED_FILE):
+            found -= {REJECTED_FILE}  # of a build that came to nothing
         if found and not found & _OURS:
             raise InputError(
                 f"--output {output}: holds {sorted(found)[0]!r}, expected an empty folder or one of data_prep's"

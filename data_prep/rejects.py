@@ -67,6 +67,15 @@ def to_csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return content.getvalue()
 
 
+def holds_rejects(path: Path) -> bool:
+    """Tell whether a file is such a list, by its first line."""
+    header = to_csv([field.name for field in fields(Reject)], []).encode()
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(header)) == header
+
+
 def count_rejects(folder: Path) -> int:
     """Return how many rejects a data folder's `rejected.csv` lists.
 

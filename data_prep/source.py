@@ -7,7 +7,7 @@ folder is a reject.
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
@@ -69,30 +69,38 @@ def image_path(name: str) -> str:
 
 
 def _sort_out(names: Iterable[tuple[str, int]]) -> tuple[dict[str, int], list[Reject]]:
-    """Keep the names that can be strips; refuse unsafe ones, other files, and two that would be one patch."""
+    """Keep the names that can be strips; refuse unsafe ones, other files, and those that would make one patch.
+
+    Of such files none is kept: nobody knows which one was annotated, least of all where `train.csv`, which lists
+    defects alone, names neither.
+    """
     images: dict[str, int] = {}
     rejects: list[Reject] = []
-    taken: dict[str, str] = {}
     for name, checksum in sorted(names):
         try:
             check_name(name)
-            _check_strip_name(name, taken)
+            _check_ending(name)
         except InputError as error:
             rejects.append(reject(image_path(name), 0, name, error))
         else:
             images[name] = checksum
-            taken[PurePosixPath(name).stem.casefold()] = name
+    same: dict[str, list[str]] = {}
+    for name in images:
+        same.setdefault(PurePosixPath(name).stem.casefold(), []).append(name)
+    for together in same.values():
+        for name in together if len(together) > 1 else ():
+            reason = (
+                f"{' and '.join(together)} would have the same patches, expected strips of distinct names"
+            )
+            rejects.append(reject(image_path(name), 0, name, reason))
+            del images[name]
     return images, rejects
 
 
-def _check_strip_name(name: str, taken: Mapping[str, str]) -> None:
-    path = PurePosixPath(name)
-    if path.suffix.lower() not in _ENDINGS:
-        raise InputError(f"ends in {path.suffix!r}, expected one of {', '.join(sorted(_ENDINGS))}")
-    if path.stem.casefold() in taken:
-        raise InputError(
-            f"would have the same patches as {taken[path.stem.casefold()]}, expected strips of distinct names"
-        )
+def _check_ending(name: str) -> None:
+    ending = PurePosixPath(name).suffix
+    if ending.lower() not in _ENDINGS:
+        raise InputError(f"ends in {ending!r}, expected one of {', '.join(sorted(_ENDINGS))}")
 
 
 @dataclass(frozen=True)
@@ -175,9 +183,14 @@ class ZipSource:
         inside, rejects = [], []
         for entry in entries:
             path = entry.orig_filename
-            if _leaves_the_folder(path):
+            if _is_unsafe(path):
                 rejects.append(
-                    reject(path, 0, path, "zip entry that would leave the folder, expected a path inside it")
+                    reject(
+                        path,
+                        0,
+                        path,
+                        "zip entry that would leave the folder or holds NUL, expected a path inside it",
+                    )
                 )
             elif path.startswith(prefix) and times[path] > 1:
                 rejects.append(reject(path, 0, path, f"{times[path]} zip entries of this name, expected one"))
@@ -190,12 +203,16 @@ class ZipSource:
         return _read_entry(self.archive, f"{self.root}{IMAGES}/{name}", _LARGEST_IMAGE)
 
 
-def _leaves_the_folder(path: str) -> bool:
-    return path.startswith("/") or "\\" in path or ":" in path or ".." in PurePosixPath(path).parts
+def _is_unsafe(path: str) -> bool:
+    return path.startswith("/") or ".." in PurePosixPath(path).parts or any(sign in path for sign in "\\:\0")
 
 
 def _read_entry(archive: zipfile.ZipFile, path: str, largest: int) -> bytes:
     entry = archive.getinfo(path)
+    if (
+        entry.orig_filename != path
+    ):  # Python cuts a name at its first NUL, and this entry took another's place
+        raise InputError(f"zip entry {entry.orig_filename!r} takes its place, expected a name without NUL")
     if entry.file_size > largest:
         raise InputError(f"zip entry of {entry.file_size} bytes, expected at most {largest}")
     if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
@@ -218,9 +235,9 @@ def _open_zip(path: Path) -> ZipSource:
         for entry in archive.infolist()
         if PurePosixPath(entry.orig_filename).name == ANNOTATIONS
     ]
-    safe = sorted(
-        (name for name in found if not _leaves_the_folder(name)), key=lambda name: (name.count("/"), name)
-    )
+    safe = sorted((name for name in found if not _is_unsafe(name)), key=lambda name: (name.count("/"), name))
+    if found and not safe:
+        raise InputError(f"--source {path}: {found[0]!r}, expected {ANNOTATIONS} in a folder of a plain name")
     if not safe:
         raise InputError(
             f"--source {path}: {ANNOTATIONS} is missing, expected Kaggle's zip with {ANNOTATIONS} and {IMAGES}/"

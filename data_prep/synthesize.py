@@ -20,7 +20,7 @@ from data_prep.synthetic.strip import StripSource, strip_name
 from severstal_xai.classes import DEFECTS
 from severstal_xai.command import CONFIGS, DONE, parse_settings, run, to_yaml
 from severstal_xai.errors import InputError, check_range
-from severstal_xai.files import TEMPORARY, delete_leftovers, write_bytes, write_text
+from severstal_xai.files import delete_leftovers, is_temporary, write_bytes, write_text
 from severstal_xai.rle import encode_rle
 
 COMMAND = "data_prep.synthesize"
@@ -161,11 +161,7 @@ def _file_names(settings: Settings) -> set[str]:
 
 def _present(folder: Path) -> set[str]:
     """Return the names of a folder's entries; those of half-written files do not count."""
-    return (
-        {entry.name for entry in folder.iterdir() if not entry.name.endswith(TEMPORARY)}
-        if folder.is_dir()
-        else set()
-    )
+    return {entry.name for entry in folder.iterdir() if not is_temporary(entry)} if folder.is_dir() else set()
 
 
 def _check_folder(settings: Settings) -> None:

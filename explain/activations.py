@@ -126,7 +126,7 @@ def _named(model: nn.Module, batch: Tensor, layers: Sequence[str]) -> Activation
     for name in layers:
         if name not in modules or not name:
             raise InputError(
-                f"layers: {name!r} is no module of {type(model).__name__}, expected of {', '.join(filter(None, modules))}"
+                f"layers: {name!r} is no module of {type(model).__name__}, expected one of {', '.join(filter(None, modules))}"
             )
         modules[name].register_forward_hook(_keep_in(kept, name))
     logits = copied(batch)

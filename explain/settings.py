@@ -61,11 +61,15 @@ class ExplainSettings:
         """Return the methods by their names.
 
         Raises:
-            InputError: A name that is none, or none at all.
+            InputError: A name that is none or that comes twice, or none at all.
         """
         names = [name.strip() for name in self.methods.split(",")]
         for name in names:
+            if not name:
+                raise InputError(f"methods {self.methods!r}, expected a name before and after each comma")
             if name not in METHODS:
-                raise InputError(f"method {name!r}, expected of {', '.join(METHODS)}")
+                raise InputError(f"method {name!r}, expected one of {', '.join(METHODS)}")
+            if names.count(name) > 1:
+                raise InputError(f"method {name!r} is named {names.count(name)} times, expected once")
         own = {"sise": self.sise}
         return {name: own.get(name) or METHODS[name]() for name in names}

@@ -11,18 +11,18 @@ import inspect
 import json
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
 
 import yaml
-from jsonargparse import ArgumentParser
 
 from severstal_xai.errors import InputError
+from severstal_xai.usage import OneLineParser
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-DONE, WRONG_INPUT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
-"""Exit statuses; wrong usage is the parser's own."""
+DONE, WRONG_INPUT, INTERRUPTED = 0, 1, 130
+"""Exit statuses; that of wrong usage, 2, is the parser's."""
 _NOT_OURS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO),
     *(errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP),
@@ -51,7 +51,7 @@ def parse_settings(
     """
     arguments = _join_lists(schema, sys.argv[1:] if arguments is None else arguments)
     chosen = _config_among(arguments)
-    parser = ArgumentParser(
+    parser = OneLineParser(
         prog=command,
         description=description,
         default_config_files=[str(chosen)] if chosen else [],
@@ -125,7 +125,9 @@ def _what_is_wrong_with(config: Path, known: Sequence[str]) -> str:
     if not config.is_file():
         return "a folder, expected a YAML file" if config.is_dir() else "no such file"
     try:
-        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        content = _EachKeyOnce(config.read_text(encoding="utf-8")).get_single_data()
+    except InputError as error:
+        return str(error)
     except UnicodeDecodeError:
         return "not UTF-8 text, expected a YAML file"
     except yaml.YAMLError as error:
@@ -134,7 +136,22 @@ def _what_is_wrong_with(config: Path, known: Sequence[str]) -> str:
         kind = "nothing" if content is None else f"a {type(content).__name__}"
         return f"holds {kind}, expected lines such as 'seed: 0'"
     unknown = [str(key) for key in content if key not in known]
-    return f"unknown setting {unknown[0]!r}, expected of {', '.join(known)}" if unknown else ""
+    return f"unknown setting {unknown[0]!r}, expected one of {', '.join(known)}" if unknown else ""
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """Reads YAML and refuses a key that stands twice on one level, of which YAML's reader takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise InputError(
+                        f"{key.value} in line {key.start_mark.line + 1} is there twice, expected once"
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _join_lists(schema: type, arguments: Sequence[str]) -> list[str]:
@@ -155,6 +172,6 @@ def _join_lists(schema: type, arguments: Sequence[str]) -> list[str]:
 def _config_among(arguments: Sequence[str]) -> Path | None:
     """Return what `--config` names; it is looked up first, since it takes the place of the defaults."""
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    finder.add_argument("--config", type=Path)
+    finder.add_argument("--config", type=Path, nargs="?")  # nothing after it: the parser itself says so
     found: Path | None = finder.parse_known_args(arguments)[0].config
     return found

@@ -14,8 +14,9 @@ _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.I
 _NOT_UNICODE = re.compile("[\ud800-\udfff]")
 _LONGEST_NAME = 200
 """In bytes: file systems take 255, and a patch's or a temporary name adds to it."""
-TEMPORARY = ".part"
-"""The ending of a file that is being written; one that a killed process left behind may be deleted."""
+_TEMPORARY = ".severstal_xai.part"
+"""The ending of a file that is being written: one that nobody else gives a file of theirs."""
+_IS_TEMPORARY = re.compile(rf"\..+\.[0-9]+{re.escape(_TEMPORARY)}", re.DOTALL)
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
         yield temporary
         temporary.replace(path)
@@ -56,10 +57,19 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def is_temporary(path: Path) -> bool:
+    """Tell whether the path is a file that `whole_file` was writing, by its name.
+
+    A folder or a link of such a name is somebody else's.
+    """
+    return bool(_IS_TEMPORARY.fullmatch(path.name)) and path.is_file() and not path.is_symlink()
+
+
 def delete_leftovers(folder: Path) -> None:
-    """Delete what a killed process had begun to write anywhere below the folder."""
-    for leftover in folder.rglob(f".*{TEMPORARY}"):
-        leftover.unlink(missing_ok=True)
+    """Delete what a killed process had begun to write anywhere below the folder, and nothing else."""
+    for path in folder.rglob(f".*{_TEMPORARY}"):
+        if is_temporary(path):
+            path.unlink(missing_ok=True)
 
 
 def sha256(content: bytes) -> str:

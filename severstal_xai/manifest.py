@@ -193,6 +193,8 @@ def read_manifest(folder: Path) -> Manifest:
         InputError: There is none, it is not such a file, or a record cannot be true.
     """
     path = folder / MANIFEST_FILE
+    if path.is_dir():
+        raise InputError(f"{path}: a folder, expected the file that `python -m data_prep` writes")
     if not path.is_file():
         raise InputError(
             f"{path}: no such file, expected a data folder as `python -m data_prep --output {folder}` makes it"

@@ -44,7 +44,7 @@ def fit(settings: Settings, say: Say) -> Run:
     """
     manifest = read_manifest(settings.data)
     check_splits(manifest)
-    run_folder.check_output(settings.output, overwrite=settings.overwrite)
+    run_folder.check_output(settings.output, data=settings.data, overwrite=settings.overwrite)
     compute = choose_compute(settings.device, settings.precision)
     for line in plan(settings, manifest, compute, workers(settings.workers, compute.device)):
         say(line)

@@ -1,10 +1,14 @@
 """A run's folder: what lies in it, and that nothing of an earlier run is lost by accident."""
 
+import dataclasses
 from pathlib import Path
 
-from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
+import yaml
+
+from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE, ModelCard
 from severstal_xai.errors import InputError
-from severstal_xai.files import delete_leftovers
+from severstal_xai.files import delete_leftovers, is_temporary
+from training.settings import Settings
 
 BEST, LAST = "model", "last"
 """Names of the two checkpoints: the one to use, and the one of the last epoch."""
@@ -31,27 +35,71 @@ FILES = (
     CARD_FILE,
 )
 """All that a run writes."""
+MAPS = "maps"
+"""The folder in a run's that `python -m explain` writes to, where it is told no other."""
 
 
-def check_output(folder: Path, *, overwrite: bool) -> None:
-    """Refuse an output folder in which a run would overwrite something, unless that is wanted.
+def check_output(folder: Path, *, data: Path, overwrite: bool) -> None:
+    """Refuse an output folder in which something would be lost that is not an earlier run, given up for this one.
 
     Raises:
-        InputError: The folder is a file, or holds a file that a run writes.
+        InputError: The folder is a file or lies in the data folder; or it holds a file that a run writes; or, to
+            be overwritten, what no run writes, or such files and no sign that a run wrote them.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output {folder}: a file, expected a folder")
-    present = [name for name in FILES if (folder / name).exists()]
+    if folder.resolve().is_relative_to(data.resolve()):
+        raise InputError(f"output {folder}: lies in the data folder {data}, expected a folder elsewhere")
+    found = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    present = [name for name in FILES if name in found]
     if present and not overwrite:
         raise InputError(
             f"output {folder}: holds {', '.join(present)} already; expected another folder, "
             "or --overwrite true to replace that run"
         )
+    if overwrite:
+        strangers = sorted(name for name, path in found.items() if not _may_be_of_a_run(path))
+        if strangers:
+            raise InputError(
+                f"output {folder}: holds {strangers[0]!r}, which no run writes; expected an earlier run alone to "
+                "overwrite"
+            )
+        if present and not _is_a_run(folder):
+            raise InputError(
+                f"output {folder}: holds {', '.join(present)}, but neither a {SETTINGS_FILE} nor a {MODEL_FILE} as "
+                "a run writes it; expected an earlier run to overwrite"
+            )
+
+
+def _may_be_of_a_run(path: Path) -> bool:
+    return (
+        path.is_dir() if path.name == MAPS else is_temporary(path) or (path.name in FILES and path.is_file())
+    )
+
+
+def _is_a_run(folder: Path) -> bool:
+    """Tell whether a run wrote the folder, by what it writes first or by what it is for."""
+    return any(
+        _keys_of(folder / name) >= {field.name for field in dataclasses.fields(schema)}
+        for name, schema in ((SETTINGS_FILE, Settings), (MODEL_FILE, ModelCard))
+    )
+
+
+def _keys_of(path: Path) -> set[object]:
+    """Return the names on a file's outermost level; none where it is no YAML, of which JSON is a part."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return set()
+    return set(content) if isinstance(content, dict) else set()
 
 
 def clear(folder: Path) -> None:
-    """Delete what an earlier run wrote: its scores must not stand beside another run's weights."""
-    for name in FILES:
+    """Delete what an earlier run wrote: its scores must not stand beside another run's weights.
+
+    The settings go last: whoever is killed in the midst leaves a folder that is still known for a run's.
+    """
+    for name in (*(name for name in FILES if name != SETTINGS_FILE), SETTINGS_FILE):
         (folder / name).unlink(missing_ok=True)
     if folder.is_dir():
         delete_leftovers(folder)

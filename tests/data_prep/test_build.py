@@ -343,6 +343,83 @@ def test_a_folder_that_holds_something_else_is_not_filled(
     assert (tmp_path / "thesis.txt").read_text() == "precious"
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["report.md", "settings.yaml", "rejected.csv", "left_out.csv", "inputs.sha256", ".lock", MANIFEST_FILE],
+)
+def test_a_folder_in_the_place_of_a_file_of_ours_is_named_and_stays(
+    built: Path, tmp_path: Path, prepare: Prepare, small_source: Path, name: str
+) -> None:
+    output = tmp_path / "patches"
+    shutil.copytree(built, output)
+    (output / name).unlink(missing_ok=True)
+    (output / name).mkdir()
+    (output / name / "mine.txt").write_text("precious")
+    with pytest.raises(InputError, match=f"'{name}' is a folder, expected a file or nothing of that name"):
+        prepare(small_source, output, "--offset=0")
+    assert (output / name / "mine.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [(name, kind) for name in ("images", "masks", "report", ".building") for kind in ("file", "link")],
+)
+def test_a_file_or_a_link_in_the_place_of_a_folder_of_ours_is_named_and_stays(
+    built: Path, tmp_path: Path, prepare: Prepare, small_source: Path, found: tuple[str, str]
+) -> None:
+    name, kind = found
+    output, elsewhere = tmp_path / "patches", tmp_path / "elsewhere"
+    shutil.copytree(built, output)
+    elsewhere.mkdir()
+    (elsewhere / "mine.txt").write_text("precious")
+    if (output / name).exists():
+        shutil.rmtree(output / name)
+    if kind == "file":
+        (output / name).write_text("precious")
+    else:
+        (output / name).symlink_to(elsewhere)
+    with pytest.raises(InputError, match=f"'{name}' is a {kind}, expected a folder or nothing of that name"):
+        prepare(small_source, output, "--offset=0")
+    assert (elsewhere / "mine.txt").read_text() == "precious"
+    assert (output / name).is_symlink() or (output / name).read_text() == "precious"
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_folder_of_another_hand_that_is_called_as_the_staging_folder_stays(
+    built: Path, tmp_path: Path, prepare: Prepare, small_source: Path, whole: bool
+) -> None:
+    output = tmp_path / "patches"
+    if whole:
+        shutil.copytree(built, output)
+    (output / ".building").mkdir(parents=True)
+    (output / ".building" / "thesis.txt").write_text("precious")
+    with pytest.raises(InputError, match=r"holds '\.building/thesis\.txt', which no build makes"):
+        prepare(small_source, output)
+    assert (output / ".building" / "thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "place", ["train_images", "train_images/patches", "train_images/../train_images/new"]
+)
+def test_among_the_source_s_strips_is_no_place_for_patches(
+    tmp_path: Path, prepare: Prepare, small_source: Path, place: str
+) -> None:
+    shutil.copytree(small_source, tmp_path / "source")
+    before = contents(tmp_path / "source")
+    with pytest.raises(InputError, match="lies among the source's strips, expected a folder elsewhere"):
+        prepare(tmp_path / "source", tmp_path / "source" / place)
+    assert contents(tmp_path / "source") == before
+
+
+def test_a_list_of_rejects_that_is_not_ours_is_not_overwritten(
+    tmp_path: Path, prepare: Prepare, small_source: Path
+) -> None:
+    (tmp_path / "rejected.csv").write_text("paper,journal\n")
+    with pytest.raises(InputError, match=r"holds 'rejected\.csv', expected an empty folder"):
+        prepare(small_source, tmp_path)
+    assert (tmp_path / "rejected.csv").read_text() == "paper,journal\n"
+
+
 def test_a_source_of_which_nothing_is_left_is_wrong_input(
     tmp_path: Path, make_source: MakeSource, prepare: Prepare
 ) -> None:

@@ -296,6 +296,56 @@ def test_a_file_of_another_hand_is_not_lost(
     assert contents(output) == whole_small
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        ("images/notes.txt", None),
+        ("images/mine.png", b"damaged"),
+        ("masks/mine_0.png", None),
+        ("images/s0_0.png/a", None),
+    ],
+)
+def test_a_file_of_another_hand_is_not_lost_where_no_manifest_tells_what_is_ours(
+    tmp_path: Path,
+    small_source: Path,
+    whole_small: dict[str, bytes],
+    prepare: Prepare,
+    found: tuple[str, bytes | None],
+) -> None:
+    name, manifest = found
+    output = tmp_path / "patches"
+    prepare(small_source, output)
+    (output / MANIFEST_FILE).unlink()
+    if manifest is not None:
+        (output / MANIFEST_FILE).write_bytes(manifest)
+    mine = output / name
+    if mine.parent.is_file():
+        mine.parent.unlink()
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_bytes(b"mine")
+    with pytest.raises(InputError, match=rf"holds '{name.removesuffix('/a')}', which is none of its patches"):
+        prepare(small_source, output)
+    assert mine.read_bytes() == b"mine"
+    mine.unlink()
+    if mine.parent.name not in {"images", "masks"}:
+        mine.parent.rmdir()
+    assert prepare(small_source, output) == 0
+    assert contents(output) == whole_small
+
+
+def test_data_in_a_folder_named_from_here_is_replaced(
+    tmp_path: Path,
+    small_source: Path,
+    whole_small: dict[str, bytes],
+    prepare: Prepare,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert prepare(small_source, Path("patches"), "--offset=0") == 0
+    assert prepare(small_source, Path("patches")) == 0
+    assert contents(tmp_path / "patches") == whole_small
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 6 MB, which the patches, of about 20 MB, overflow."""

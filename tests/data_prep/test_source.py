@@ -72,13 +72,44 @@ def test_two_annotation_files_of_one_name_are_refused(tmp_path: Path) -> None:
         open_source(archive)
 
 
-def test_strips_that_would_make_the_same_patches_are_rejected_but_for_the_first(
-    tmp_path: Path, make_source: Callable[..., Path]
+def test_strips_that_would_make_the_same_patches_are_all_rejected_and_each_names_the_others(
+    tmp_path: Path, make_source: Callable[..., Path], zipped: Callable[..., Path]
 ) -> None:
     source = make_source(tmp_path / "source", CSV, dict.fromkeys(("a.jpg", "a.png", "A.jpg", "b.jpg"), b""))
-    images, rejects = open_source(source).list_images()
-    assert list(images) == ["A.jpg", "b.jpg"]
-    assert [one.value for one in rejects] == ["a.jpg", "a.png"]
+    for opened in (open_source(source), open_source(zipped(source, tmp_path / "kaggle.zip"))):
+        images, rejects = opened.list_images()
+        assert list(images) == ["b.jpg"]
+        assert [one.value for one in rejects] == ["A.jpg", "a.jpg", "a.png"]
+        reason = "A.jpg and a.jpg and a.png would have the same patches, expected strips of distinct names"
+        assert {one.reason for one in rejects} == {reason}
+
+
+def named_with_nul(path: Path, entries: list[tuple[str, bytes]]) -> Path:
+    """A zip whose names hold a NUL where they are given with a `%`: Python writes none itself."""
+    content = write_zip(path, entries, zipfile.ZIP_STORED).read_bytes()
+    path.write_bytes(content.replace(b"%", b"\0"))
+    return path
+
+
+def test_a_zip_whose_folder_s_name_holds_nul_is_refused_in_one_line(tmp_path: Path) -> None:
+    archive = named_with_nul(
+        tmp_path / "kaggle.zip", [("a%b/train.csv", CSV.encode()), ("a%b/train_images/a.jpg", b"")]
+    )
+    with pytest.raises(
+        InputError, match=r"'a\\x00b/train\.csv', expected train\.csv in a folder of a plain name"
+    ):
+        open_source(archive)
+
+
+def test_an_entry_whose_name_holds_nul_is_rejected_and_passes_for_no_other(tmp_path: Path) -> None:
+    entries = [("train_images/a.jpg", b"a"), ("train_images/a.jpg%.jpg", b"another"), ("train.csv%", b"bad")]
+    source = open_source(named_with_nul(tmp_path / "kaggle.zip", [("train.csv", CSV.encode()), *entries]))
+    images, rejects = source.list_images()
+    assert list(images) == ["a.jpg"]
+    assert {one.file for one in rejects} == {"train_images/a.jpg\0.jpg", "train.csv\0"}
+    for read in (source.read_annotations, lambda: source.read_image("a.jpg")):
+        with pytest.raises(InputError, match="takes its place, expected a name without NUL"):
+            read()
 
 
 def test_a_packed_bomb_is_unpacked_no_further_than_it_claims(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_an_interrupted_run_is_completed_and_keeps_what_it_had(made: Path, tmp_p
     for name in (kept, "synthesize.yaml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(before[name])
-    (tmp_path / lost[0]).with_name(".half.jpg.1.part").write_bytes(b"half a file")
+    (tmp_path / lost[0]).with_name(".half.jpg.1.severstal_xai.part").write_bytes(b"half a file")
     time = (tmp_path / kept).stat().st_mtime_ns
     synthesize.main(flags(tmp_path))
     assert contents(tmp_path) == before

@@ -132,6 +132,13 @@ def test_bad_files_are_named_and_the_others_go_on(
         ([], "expected one of the two"),
         (["--images", "a.jpg", "--data", "b"], "expected one of the two"),
         (["--images", "a.jpg", "--methods", "guess"], "'guess'"),
+        (["--images", "a.jpg", "--methods", "guess"], "expected one of "),
+        (["--images", "a.jpg", "--methods", "sise,sise"], "method 'sise' is named 2 times, expected once"),
+        (
+            ["--images", "a.jpg", "--methods", "sise,"],
+            "methods 'sise,', expected a name before and after each",
+        ),
+        (["--images", "a.jpg", "--methods", ""], "methods '', expected a name"),
         (["--images", "a.jpg", "--target", "label"], "target is label"),
         (["--images", "a.jpg", "--sise.mu", "-1"], "mu -1"),
         (["--data", "b", "--patches_per_class", "0"], "patches_per_class 0, expected 1 or more"),

@@ -111,6 +111,49 @@ def test_wrong_usage_ends_with_2_and_names_what_is_wrong(
     assert named in refusal(capsys, defaults, *arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--wrokers=2"], "--wrokers=2: not known, expected what --help shows"),
+        (["--workers=many"], "workers many, expected a whole number"),
+        (["--workers=null"], "workers null, expected a whole number"),
+        (["--workers"], "--workers: nothing follows, expected a value"),
+        (["--config"], "--config: nothing follows, expected a value"),
+        (["--config", "--workers=1"], "--config: nothing follows, expected a value"),
+        (["--inner.rate=x"], "inner.rate x, expected a number"),
+        (["--inner={rate: x}"], "inner.rate x, expected a number"),
+        (["--inner={rat: 1}"], "inner.rat: not known, expected what --help shows"),
+        (["--unit=sheet"], "unit sheet, expected one of patch, strip"),
+        (["--strict=perhaps"], "strict perhaps, expected true or false"),
+        (["--limits=abc"], "limits abc, expected values by name, such as {1: 2}"),
+        (["--limits={a: 2}"], "limits: a, expected a whole number"),
+        (["--limit_two={a: 2}", "stray"], "--limit_two={a: 2} stray: not known, expected what --help shows"),
+    ],
+)
+def test_wrong_usage_is_one_line_of_plain_words(
+    capsys: pytest.CaptureFixture[str], defaults: Path, arguments: list[str], said: str
+) -> None:
+    assert refusal(capsys, defaults, *arguments) == f"python -m outer: error: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"workers": "x"}, "workers x, expected a whole number"),
+        ({"unit": None}, "unit: missing, expected a value in the file or as a flag"),
+        ({"source": [1]}, "source [1], expected a path or null"),
+        ({"inner": {"rate": 1, "rat": 2}}, "inner.rat: not known, expected what --help shows"),
+    ],
+)
+def test_what_is_wrong_in_a_config_is_one_line_of_plain_words(
+    capsys: pytest.CaptureFixture[str], defaults: Path, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(defaults.read_text()) | change))
+    found = refusal(capsys, defaults, f"--config={path}")
+    assert found == f"python -m outer: error: {said}\n"
+
+
 @pytest.mark.parametrize("line", ["wrokers: 2", "inner: {rate: 1, rat: 2}", "unit: sheet", "workers: [1]"])
 def test_an_unknown_key_or_value_in_a_config_is_named(
     capsys: pytest.CaptureFixture[str], defaults: Path, tmp_path: Path, line: str
@@ -129,7 +172,10 @@ def test_an_unknown_key_or_value_in_a_config_is_named(
         ("- 1\n- 2\n", "holds a list"),
         ("", "holds nothing"),
         ("7", "holds a int"),
-        ("sauce: a\n", "unknown setting 'sauce', expected of source, limits"),
+        ("source: a\nlimits: {}\nsource: b\n", "source in line 3 is there twice, expected once"),
+        ("limits: {1: 5, 1: 6}\n", "1 in line 1 is there twice"),
+        ("inner:\n  rate: 1\n  rate: 2\n", "rate in line 3 is there twice"),
+        ("sauce: a\n", "unknown setting 'sauce', expected one of source, limits"),
     ],
 )
 def test_a_config_that_holds_no_settings_is_named_with_the_reason(

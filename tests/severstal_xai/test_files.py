@@ -75,11 +75,24 @@ def test_a_write_that_wrote_nothing_fails_and_keeps_the_old_file(tmp_path: Path)
 
 def test_what_a_killed_process_left_is_deleted_and_all_else_stays(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    for name in ("images/.a.png.77.part", ".manifest.parquet.1.part", "images/a.png", "a.part"):
+    ours = ("images/.a.png.77.severstal_xai.part", ".manifest.parquet.1.severstal_xai.part")
+    for name in (*ours, "images/a.png", "a.part"):
         (tmp_path / name).write_bytes(b"")
     delete_leftovers(tmp_path)
     assert names_in(tmp_path) == ["a.part", "images"]
     assert names_in(tmp_path / "images") == ["a.png"]
+
+
+def test_a_file_of_the_user_s_that_looks_half_written_stays_and_so_does_a_folder(tmp_path: Path) -> None:
+    files = (".thesis.part", ".thesis.7.part", ".severstal_xai.part", "a.7.severstal_xai.part")
+    for name in files:
+        (tmp_path / name).write_bytes(b"mine")
+    (tmp_path / ".folder.part").mkdir()
+    (tmp_path / ".folder.7.severstal_xai.part").mkdir()
+    (tmp_path / ".link.7.severstal_xai.part").symlink_to(tmp_path / files[0])
+    before = names_in(tmp_path)
+    delete_leftovers(tmp_path)
+    assert names_in(tmp_path) == before
 
 
 def test_what_whole_file_leaves_when_killed_counts_as_a_leftover(tmp_path: Path) -> None:

@@ -216,6 +216,12 @@ def test_a_missing_manifest_is_named_with_the_command_that_makes_it(tmp_path: Pa
         read_manifest(tmp_path)
 
 
+def test_a_folder_in_the_manifest_s_place_is_called_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "manifest.parquet").mkdir()
+    with pytest.raises(InputError, match=r"manifest\.parquet: a folder, expected the file"):
+        read_manifest(tmp_path)
+
+
 def test_whatever_bytes_are_damaged_the_answer_is_a_manifest_or_an_input_error(tmp_path: Path) -> None:
     content = good_manifest(tmp_path).read_bytes()
     chance = random.Random(3)

@@ -16,7 +16,7 @@ from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Patch, Split, read_manifest, write_manifest
 from training.fit import fit
 from training.history import Epoch, best_of
-from training.run_folder import CARD_FILE, FILES, check_output
+from training.run_folder import CARD_FILE, FILES, check_output, clear
 from training.settings import Settings
 
 MakeSettings = Callable[..., Settings]
@@ -92,13 +92,107 @@ def test_a_trained_run_is_refused_and_left_as_it_is(finished: Settings) -> None:
 
 
 def test_a_file_of_the_users_is_not_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("mine")
-    check_output(tmp_path, overwrite=False)
-    (tmp_path / CARD_FILE).write_text("mine")
+    data, run = tmp_path / "data", tmp_path / "run"
+    run.mkdir()
+    (run / "notes.txt").write_text("mine")
+    check_output(run, data=data, overwrite=False)
+    (run / CARD_FILE).write_text("mine")
     with pytest.raises(InputError, match=r"holds README\.md"):
-        check_output(tmp_path, overwrite=False)
+        check_output(run, data=data, overwrite=False)
     with pytest.raises(InputError, match="a file, expected a folder"):
-        check_output(tmp_path / "notes.txt", overwrite=True)
+        check_output(run / "notes.txt", data=data, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (
+            ["README.md"],
+            r"holds README\.md, but neither a settings\.yaml nor a model\.json as a run writes it",
+        ),
+        (["README.md", "settings.yaml"], r"holds settings\.yaml, README\.md, but neither"),
+        (["README.md", "model.json"], r"holds model\.json, README\.md, but neither"),
+        (["thesis.tex"], r"holds 'thesis\.tex', which no run writes"),
+        (["README.md/mine.txt"], r"holds 'README\.md', which no run writes"),
+        (["maps"], r"holds 'maps', which no run writes"),
+    ],
+)
+def test_a_folder_that_is_no_run_is_not_overwritten_whatever_its_files_are_called(
+    finished: Settings, tmp_path: Path, names: list[str], reason: str
+) -> None:
+    folder = tmp_path / "mine"
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine: 1")
+    with pytest.raises(InputError, match=reason):
+        fit(dataclasses.replace(finished, output=folder, overwrite=True), quiet)
+    assert all((folder / name).read_text() == "mine: 1" for name in names)
+
+
+def test_a_run_among_which_the_user_put_a_file_is_not_overwritten(finished: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.output, folder)
+    (folder / "thesis.tex").write_text("mine")
+    before = content_of(folder)
+    with pytest.raises(InputError, match=r"holds 'thesis\.tex', which no run writes"):
+        fit(dataclasses.replace(finished, output=folder, overwrite=True), quiet)
+    assert content_of(folder) == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("place", ["", "runs/first", "../data/images"])
+def test_the_data_folder_is_no_output(
+    finished: Settings, few: Manifest, tmp_path: Path, place: str, overwrite: bool
+) -> None:
+    data = copy_of(few, tmp_path / "data", lambda patch: patch)
+    (data / "settings.yaml").write_text("of the data")
+    before = sorted(data.rglob("*"))
+    with pytest.raises(InputError, match=r"lies in the data folder .*, expected a folder elsewhere"):
+        fit(dataclasses.replace(finished, data=data, output=data / place, overwrite=overwrite), quiet)
+    assert sorted(data.rglob("*")) == before
+    assert (data / "settings.yaml").read_text() == "of the data"
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        [],
+        ["settings.yaml"],
+        [name for name in FILES if name != "settings.yaml"],
+        ["model.json", "model.safetensors", "README.md"],
+    ],
+)
+def test_a_run_may_be_overwritten_whole_or_begun_with_its_maps(
+    finished: Settings, tmp_path: Path, gone: list[str]
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.output, folder)
+    (folder / "maps" / "sise").mkdir(parents=True)
+    (folder / ".last.json.7.severstal_xai.part").write_text("{")
+    for name in gone:
+        (folder / name).unlink()
+    check_output(folder, data=finished.data, overwrite=True)
+
+
+def test_an_empty_or_absent_folder_may_be_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "absent"):
+        check_output(tmp_path / name, data=tmp_path / "data", overwrite=True)
+
+
+def test_clearing_a_run_keeps_it_known_for_a_run_to_the_last_moment(
+    finished: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, unlink = tmp_path / "run", Path.unlink
+    shutil.copytree(finished.output, folder)
+
+    def checked(self: Path, missing_ok: bool = False) -> None:
+        check_output(folder, data=finished.data, overwrite=True)
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", checked)
+    clear(folder)
+    assert not list(folder.iterdir())
 
 
 def test_overwriting_begins_only_when_there_is_something_to_put_in_place(
