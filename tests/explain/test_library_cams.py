@@ -9,7 +9,7 @@ from explain.methods import METHODS
 from severstal_xai.errors import InputError
 from severstal_xai.model import build_classifier
 
-BY_LIBRARIES = ("grad_cam", "grad_cam_plus_plus", "full_grad")
+BY_LIBRARIES = ("grad_cam", "grad_cam_plus_plus", "integrated_gradients", "full_grad")
 BY_GRAPH = ("grad_cam", "grad_cam_plus_plus", "full_grad")
 
 
