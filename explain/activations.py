@@ -87,19 +87,28 @@ def activations(
 
 
 def _traced(model: nn.Module, batch: Tensor) -> Activations:
-    try:
-        graph = trace(model)
-    except Exception as error:  # whatever its code does to a value that is not there yet
-        raise InputError(
-            f"{type(model).__name__}: its block ends cannot be found ({_in_a_line(error)}), "
-            "expected a network that torch.fx can trace, or layers=('NAME', ...)"
-        ) from error
+    graph = graph_of(model)
     walk = _Walk(graph)
     logits = walk.run(batch)
     block_ends = find_block_ends(graph, {node: value.shape for node, value in walk.kept.items()})
     return Activations(
         tuple(node.name for node in block_ends), tuple(walk.kept[node] for node in block_ends), logits
     )
+
+
+def graph_of(model: nn.Module) -> fx.GraphModule:
+    """Return the network's graph, over the network's own weights.
+
+    Raises:
+        InputError: torch.fx cannot trace it.
+    """
+    try:
+        return trace(model)
+    except Exception as error:  # whatever its code does to a value that is not there yet
+        raise InputError(
+            f"{type(model).__name__}: its block ends cannot be found ({_in_a_line(error)}), "
+            "expected a network that torch.fx can trace, or layers=('NAME', ...) for SISE and Ada-SISE"
+        ) from error
 
 
 class _Walk(fx.Interpreter):

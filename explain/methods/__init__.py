@@ -4,12 +4,18 @@ from collections.abc import Callable
 
 from explain.explainer import Explainer
 from explain.methods.ada_sise import AdaSISE
+from explain.methods.full_grad import FullGrad
 from explain.methods.grad_cam import GradCAM
+from explain.methods.grad_cam_plus_plus import GradCAMPlusPlus
+from explain.methods.integrated_gradients import IntegratedGradients
 from explain.methods.sise import SISE
 
 METHODS: dict[str, Callable[..., Explainer]] = {
     "sise": SISE,
     "ada_sise": AdaSISE,
     "grad_cam": GradCAM,
+    "grad_cam_plus_plus": GradCAMPlusPlus,
+    "integrated_gradients": IntegratedGradients,
+    "full_grad": FullGrad,
 }
 """Every method that can be asked for: its name, and the class of its settings."""
