@@ -5,11 +5,13 @@ from collections.abc import Callable
 from explain.explainer import Explainer
 from explain.methods.ada_sise import AdaSISE
 from explain.methods.grad_cam import GradCAM
+from explain.methods.score_cam import ScoreCAM
 from explain.methods.sise import SISE
 
 METHODS: dict[str, Callable[..., Explainer]] = {
     "sise": SISE,
     "ada_sise": AdaSISE,
     "grad_cam": GradCAM,
+    "score_cam": ScoreCAM,
 }
 """Every method that can be asked for: its name, and the class of its settings."""
