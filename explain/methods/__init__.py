@@ -5,6 +5,7 @@ from collections.abc import Callable
 from explain.explainer import Explainer
 from explain.methods.ada_sise import AdaSISE
 from explain.methods.grad_cam import GradCAM
+from explain.methods.rise import RISE
 from explain.methods.score_cam import ScoreCAM
 from explain.methods.sise import SISE
 
@@ -13,5 +14,6 @@ METHODS: dict[str, Callable[..., Explainer]] = {
     "ada_sise": AdaSISE,
     "grad_cam": GradCAM,
     "score_cam": ScoreCAM,
+    "rise": RISE,
 }
 """Every method that can be asked for: its name, and the class of its settings."""
