@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from explain.explainer import Explainer
 from explain.methods.ada_sise import AdaSISE
+from explain.methods.extremal_perturbation import ExtremalPerturbation
 from explain.methods.grad_cam import GradCAM
 from explain.methods.rise import RISE
 from explain.methods.score_cam import ScoreCAM
@@ -15,5 +16,6 @@ METHODS: dict[str, Callable[..., Explainer]] = {
     "grad_cam": GradCAM,
     "score_cam": ScoreCAM,
     "rise": RISE,
+    "extremal_perturbation": ExtremalPerturbation,
 }
 """Every method that can be asked for: its name, and the class of its settings."""
