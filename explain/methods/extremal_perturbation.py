@@ -19,7 +19,8 @@ The grid climbs by gradient ascent with momentum. Masks of several areas are ave
 **Deviations**: $R_a$ is the mean over the pixels, not the sum, so that $\lambda$ holds for every image's size. $\lambda$
 grows from 0 with the square of time: the grid begins constant, where the sort orders equal pixels by their place, so
 that a penalty from the first step would settle where the mask lies before the network is heard. The grid's nodes lie
-$\sigma / 2$ apart, and the mask between them is interpolated.
+$\sigma / 2$ apart, and the mask between them is interpolated. The step's length, the momentum, $\lambda$'s end, $\sigma$,
+$\sigma_{max}$ and the number of blurred images are ours.
 """
 
 import math
