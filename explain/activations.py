@@ -36,14 +36,26 @@ class Activations:
     logits: Float[Tensor, "1 classes"]
 
     def gradients(self, score: Score) -> Gradients:
-        r"""Return $\partial score / \partial A_k$ at each block end: one backward pass for all of them."""
+        r"""Return $\partial score / \partial A_k$ at each block end: one backward pass for all of them.
+
+        Like the features they come in float32 or better, also where the network's own format is a half.
+        """
         with torch.inference_mode(mode=False), torch.enable_grad():
             slopes = torch.autograd.grad(score(self.logits), self.features, retain_graph=True)
-        return tuple(one[0] for one in slopes)
+        return tuple(_precise(one[0]) for one in slopes)
 
     def values(self) -> tuple[Float[Tensor, "_ _ _"], ...]:
-        """Return the features alone."""
-        return tuple(one.detach()[0] for one in self.features)
+        """Return the features alone, in float32 or better."""
+        return tuple(_precise(one.detach()[0]) for one in self.features)
+
+
+def _precise(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def number_format(model: nn.Module) -> torch.dtype:
+    """Return the format of the model's weights, which its images must have; float32 where it has none."""
+    return next((value.dtype for value in model.parameters() if value.is_floating_point()), torch.float32)
 
 
 def resting(model: nn.Module) -> nn.Module:
@@ -82,7 +94,7 @@ def activations(
     """
     with torch.inference_mode(mode=False), torch.enable_grad():
         # The image requires a gradient so that the features do, also where the weights are frozen.
-        batch = image.detach().clone()[None].requires_grad_()
+        batch = image.detach().to(number_format(model), copy=True)[None].requires_grad_()
         return _named(model, batch, layers) if layers else _traced(model, batch)
 
 

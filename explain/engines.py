@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from explain.activations import number_format
 from explain.openvino_engine import convert
 from severstal_xai.errors import InputError
 
@@ -155,11 +156,11 @@ def _answers(engine: Engine, images: Tensor) -> Tensor:
 
 
 def _reference(model: nn.Module, reason: str) -> Engine:
-    number_format = next((value.dtype for value in model.parameters()), torch.float32)
+    own_format = number_format(model)
 
     def ask(images: Tensor) -> Tensor:
         with torch.inference_mode():
-            answers: Tensor = model(images.to(number_format))
+            answers: Tensor = model(images.to(own_format))
             return answers.float().softmax(dim=1)
 
     cuda = any(value.is_cuda for value in model.parameters())
@@ -177,12 +178,12 @@ def _openvino(model: nn.Module, image: Tensor) -> Engine:
 
 def _half(model: nn.Module, image: Tensor) -> Engine:
     """The model in half precision, its channels last: float16 on CUDA, bfloat16 on a CPU."""
-    number_format = torch.float16 if image.is_cuda else torch.bfloat16
-    fast = copy.deepcopy(model).to(number_format).to(memory_format=torch.channels_last)
+    half_format = torch.float16 if image.is_cuda else torch.bfloat16
+    fast = copy.deepcopy(model).to(half_format).to(memory_format=torch.channels_last)
 
     def ask(images: Tensor) -> Tensor:
         with torch.inference_mode():
-            answers: Tensor = fast(images.to(dtype=number_format, memory_format=torch.channels_last))
+            answers: Tensor = fast(images.to(dtype=half_format, memory_format=torch.channels_last))
             return answers.float().softmax(dim=1)
 
     return Engine("half", ask, CUDA_BATCH if image.is_cuda else CPU_BATCH, "")

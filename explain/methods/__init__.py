@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 from explain.explainer import Explainer
 from explain.methods.ada_sise import AdaSISE
+from explain.methods.extremal_perturbation import ExtremalPerturbation
 from explain.methods.full_grad import FullGrad
 from explain.methods.grad_cam import GradCAM
 from explain.methods.grad_cam_plus_plus import GradCAMPlusPlus
 from explain.methods.integrated_gradients import IntegratedGradients
+from explain.methods.rise import RISE
+from explain.methods.score_cam import ScoreCAM
 from explain.methods.sise import SISE
 
 METHODS: dict[str, Callable[..., Explainer]] = {
@@ -15,6 +18,9 @@ METHODS: dict[str, Callable[..., Explainer]] = {
     "ada_sise": AdaSISE,
     "grad_cam": GradCAM,
     "grad_cam_plus_plus": GradCAMPlusPlus,
+    "score_cam": ScoreCAM,
+    "rise": RISE,
+    "extremal_perturbation": ExtremalPerturbation,
     "integrated_gradients": IntegratedGradients,
     "full_grad": FullGrad,
 }
