@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from explain.methods import METHODS
+from explain.methods.sise import SISE
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
 
@@ -37,9 +38,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Found:
-    """A map, float32 of (height, width), in [0, 1]."""
+    """A map.
+
+    Args:
+        saliency: Float32 of (height, width), in [0, 1].
+        agreement: The estimated rank correlation of its pixels with those of the method's whole map; 1 where it is
+            the whole map.
+    """
 
     saliency: np.ndarray
+    agreement: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -59,17 +67,17 @@ class Effort:
     Args:
         name: As the user chooses it.
         words: What it means, in a line.
-        mu: SISE's threshold on the feature maps; 0 keeps most.
+        budget: The largest share of SISE's questions to the model that may be asked; 1 asks all.
     """
 
     name: str
     words: str
-    mu: float
+    budget: float
 
 
 EFFORTS = (
-    Effort("Fast", "The strongest features only: a first look.", 0.3),
-    Effort("The paper's", "Every feature that speaks for the class: slower, more faithful.", 0.0),
+    Effort("Fast", "Asks until the map hardly changes, and says how sure that is.", 0.4),
+    Effort("The paper's", "Asks about every feature that speaks for the class: several times slower.", 1.0),
 )
 
 
@@ -82,6 +90,9 @@ def explain(request: Request, model: nn.Module, grey: np.ndarray) -> Outcome:
     images = torch.from_numpy(model_input(grey))[None]
     method = METHODS[request.method](**dict(request.settings))
     try:
+        if isinstance(method, SISE):
+            found = method.explain(model, images[0], request.target)
+            return Found(_checked(found.saliency.numpy(), grey.shape), found.agreement)
         saliency = method(model, images, torch.tensor([request.target]))[0].numpy()
         return Found(_checked(saliency, grey.shape))
     except InputError as error:

@@ -81,6 +81,17 @@ def pictures(
     )
 
 
+def preview(outcomes: Mapping[str, Outcome | None]) -> None:
+    """Say of each map that is not the method's whole one how well it stands for it."""
+    for title, outcome in outcomes.items():
+        if isinstance(outcome, Found) and outcome.agreement < 1:
+            st.caption(
+                f"{title} is a preview, from a part of its questions to the model. Its estimated agreement with the whole "
+                f"map: {outcome.agreement:.2f} (rank correlation; 1 is the same order of all pixels). "
+                "“The paper's” asks them all."
+            )
+
+
 def try_again(forget: Callable[[], None]) -> None:
     """Offer to make failed explanations again."""
     st.button("Try what failed again", on_click=forget)

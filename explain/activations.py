@@ -103,6 +103,11 @@ def _traced(model: nn.Module, batch: Tensor) -> Activations:
     walk = _Walk(graph)
     logits = walk.run(batch)
     block_ends = find_block_ends(graph, {node: value.shape for node, value in walk.kept.items()})
+    if not block_ends:
+        raise InputError(
+            f"{type(model).__name__} has no block end, expected a convolution and a pooling after it, "
+            "or layers=('NAME', ...)"
+        )
     return Activations(
         tuple(node.name for node in block_ends), tuple(walk.kept[node] for node in block_ends), logits
     )

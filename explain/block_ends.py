@@ -78,7 +78,9 @@ def find_block_ends(traced: fx.GraphModule, shapes: Mapping[fx.Node, torch.Size]
 
 def unavoidable(graph: fx.Graph) -> list[fx.Node]:
     """Return the nodes on every path from the image to the output, in that order: the output's dominators."""
-    flow = nx.DiGraph((source, user) for source in graph.nodes for user in source.users)
+    flow = nx.DiGraph(
+        (source, user) for source in graph.nodes if not _asks_size(source) for user in source.users
+    )
     image = next(node for node in graph.nodes if node.op == "placeholder")
     node = next(node for node in graph.nodes if node.op == "output")
     dominators = nx.immediate_dominators(flow, image)
@@ -87,6 +89,13 @@ def unavoidable(graph: fx.Graph) -> list[fx.Node]:
         node = dominators[node]
         chain.append(node)
     return chain[::-1]
+
+
+def _asks_size(node: fx.Node) -> bool:
+    """Whether a node is `x.size(0)` or `x.shape`: what flows on from there is a number, not the image."""
+    if node.op == "call_method":
+        return node.target in {"size", "dim", "numel"}
+    return node.target is getattr and node.args[1] in {"shape", "ndim"}
 
 
 def _shrinks(before: torch.Size | None, after: torch.Size | None) -> bool:

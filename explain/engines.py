@@ -32,6 +32,7 @@ CUDA_BATCH = 64
 _KEPT = 2
 """Conversions held; each is as large as its model."""
 _PROBES = 8
+_PLAIN = (bool, int, float, str, tuple)
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,11 @@ def check_engine(name: str) -> None:
 
 
 def fingerprint(model: nn.Module) -> str:
-    """Return the SHA-256 of a model's structure and of all its weights and buffers."""
+    """Return the SHA-256 of a model's structure, of the plain values its modules hold, and of its weights."""
     digest = hashlib.sha256(f"{type(model).__module__}.{type(model).__qualname__} {model}".encode())
+    for name, module in model.named_modules():
+        plain = {key: value for key, value in vars(module).items() if isinstance(value, _PLAIN)}
+        digest.update(f"{name} {sorted(plain.items())}".encode())
     for name, value in model.state_dict().items():
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

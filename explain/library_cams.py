@@ -20,7 +20,6 @@ from torch import Tensor, fx, nn
 
 from explain.activations import activations, graph_of, logit
 from explain.maps import rescale
-from severstal_xai.errors import InputError
 
 LastBlockMethod = Literal["GradCAM", "GradCAMPlusPlus"]
 """Methods that weigh the feature maps at the end of the last block, by the library's names."""
@@ -54,10 +53,6 @@ def last_block_map(
         InputError: The network has no graph, or no block in it.
     """
     layers = activations(model, image).layers
-    if not layers:
-        raise InputError(
-            f"{type(model).__name__} has no block end, expected a convolution and a pooling after it"
-        )
     with torch.inference_mode(mode=False), torch.enable_grad():
         network = own_copy(model)
         network.watch(layers[-1], _FEATURES_UNIT)
@@ -96,6 +91,33 @@ def _import() -> Any:
     import pytorch_grad_cam  # noqa: PLC0415 -- it brings scikit-learn and pyplot, seconds that not everyone needs
 
     return pytorch_grad_cam
+
+
+def ask_about_masks(
+    model: nn.Module, image: Float[Tensor, "channels height width"], target: int, maps: int, batch: int
+) -> None:
+    """Let the library's own Score-CAM ask the network about the first masks of the last block: for its speed.
+
+    Args:
+        model: A network in eval mode that torch.fx can trace.
+        image: The model-ready image.
+        target: The class.
+        maps: How many masks.
+        batch: How many of them in a forward pass.
+    """
+    seen = activations(model, image)
+    network = own_copy(model)
+    network.watch(seen.layers[-1], 1.0)
+    cam = _import().ScoreCAM(network, [network.watched])
+    cam.batch_size = batch
+    score = logit(target)
+    cam.get_cam_weights(
+        image[None],
+        network.watched,
+        [lambda logits: score(logits[None])],
+        seen.values()[-1][None, :maps],
+        None,
+    )
 
 
 class Copy(nn.Module):

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from explain.engines import Engine
-from explain.maps import resize
+from explain.maps import resize, resized_extent
 
 Progress = Callable[[int, int], None]
 """Told after each batch how many forward passes are done, and of how many; what it raises ends the work."""
@@ -96,7 +96,9 @@ class MaskStream:
         self._sizes = [len(maps) for maps in features]
         self._begins = [sum(self._sizes[:layer]) for layer in range(len(features))]
         self._order = torch.argsort(torch.cat(list(ranks)), descending=True, stable=True)
-        self._numbers = image.new_zeros((3, self.forwards), dtype=torch.float64)
+        self._numbers = torch.cat(
+            [_measure(maps, (image.shape[1], image.shape[2])) for maps in features], dim=1
+        )
         self._confidences = image.new_zeros((self.forwards, 0))
 
     @property
@@ -127,22 +129,30 @@ class MaskStream:
         ]
 
     def _make_masks(self, begin: int, end: int) -> Tensor:
+        size = (self._image.shape[1], self._image.shape[2])
         chosen = self._order[begin:end]
         masks = self._image.new_empty((end - begin, *self._image.shape[1:]), dtype=torch.float32)
         for features, first in zip(self._features, self._begins, strict=True):
             rows = torch.nonzero((chosen >= first) & (chosen < first + len(features)))[:, 0]
             if len(rows):
-                masks[rows] = self._measure(features[chosen[rows] - first], chosen[rows])
+                large = resize(features[chosen[rows] - first], size)
+                lowest, span, _ = self._numbers[:, chosen[rows], None, None].to(large.dtype)
+                masks[rows] = ((large - lowest) / span).clamp(0, 1)
         return masks
 
-    def _measure(self, features: Tensor, places: Tensor) -> Tensor:
-        """Make masks of feature maps, and note what the weighted sum needs of them."""
-        large = resize(features, (self._image.shape[1], self._image.shape[2]))
-        lowest, highest = large.amin(dim=(1, 2)), large.amax(dim=(1, 2))
-        masks = (large - lowest[:, None, None]) / (highest - lowest)[:, None, None]
-        area = masks.sum(dim=(1, 2), dtype=torch.float64)
-        self._numbers[:, places] = torch.stack([lowest.double(), (highest - lowest).double(), area])
-        return masks
+
+def _measure(features: Float[Tensor, "maps _ _"], size: tuple[int, int]) -> Float[Tensor, "3 maps"]:
+    """Return the lowest value, span and area of the masks that feature maps become, some at a time."""
+    parts = [torch.stack(resized_extent(some, size)) for some in torch.split(features, _MEASURED)]
+    lowest, highest, total = (
+        torch.cat(parts, dim=1) if parts else features.new_zeros((3, 0), dtype=torch.float64)
+    )
+    span = highest - lowest
+    return torch.stack([lowest, span, (total - lowest * size[0] * size[1]) / span])
+
+
+_MEASURED = 64
+"""Feature maps measured at once, for the memory's sake."""
 
 
 def weighted_masks(

@@ -56,6 +56,8 @@ class SemanticMap:
         blocks: From the image to the output.
         mu: The map is that of all masks whose gradient score exceeds `mu` times their layer's largest.
         forwards: Forward passes under masks that were made for it, and for the targets explained beside it.
+        agreement: The rank correlation (Spearman) of its pixels with those of the map of all masks; 1 where all
+            were asked about, else an estimate.
         engine: What answered for the model.
         reason: Why that engine.
     """
@@ -65,6 +67,7 @@ class SemanticMap:
     blocks: tuple[Block, ...]
     mu: float
     forwards: int
+    agreement: float
     engine: str
     reason: str
 
@@ -89,22 +92,36 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class _Choice:
-    r"""The masks of one layer for one target: which maps, and their $\alpha_k / \beta$."""
+class Choice:
+    r"""The masks of one layer for one target: which maps, and their $\alpha_k / \beta$.
+
+    Args:
+        kept: Which of the layer's masks this target keeps.
+        ranks: $\alpha_k / \beta$ of each.
+    """
 
     kept: Bool[Tensor, " maps"]
     ranks: Float[Tensor, " maps"]
 
 
 @dataclass(frozen=True)
-class _Samples:
-    """All that is asked about an image, for all its targets."""
+class Samples:
+    """All that is to be asked about an image, for all its targets.
+
+    Args:
+        sampling: How.
+        engine: What answers for the model.
+        layers: The block ends' names.
+        stream: The masks of all layers.
+        choices: Each target's, layer by layer.
+        size: The image's height and width.
+    """
 
     sampling: Sampling
     engine: Engine
     layers: tuple[str, ...]
     stream: MaskStream
-    choices: dict[int, list[_Choice]]
+    choices: dict[int, list[Choice]]
     size: tuple[int, int]
 
 
@@ -124,10 +141,10 @@ def explain_targets(
         targets: The classes.
         progress: Told after each batch; what it raises ends the work and leaves no trace.
     """
-    samples = _sample(sampling, model, image, targets)
+    samples = sample(sampling, model, image, targets)
     for _ in samples.stream.ask(progress):
         pass
-    return [_conclude(samples, target, sampling.mu, samples.stream.forwards) for target in targets]
+    return [conclude(samples, target, samples.stream.layers(), samples.stream.forwards) for target in targets]
 
 
 def explain_in_steps(
@@ -152,7 +169,7 @@ def explain_in_steps(
     Yields:
         Maps that are whole at their own, higher $\mu$; last, the map of all masks.
     """
-    samples = _sample(sampling, model, image, [target])
+    samples = sample(sampling, model, image, [target])
     due = sorted(shares)
     ranks = torch.cat([choice.ranks[choice.kept] for choice in samples.choices[target]]).sort(
         descending=True
@@ -160,12 +177,22 @@ def explain_in_steps(
     for asked in samples.stream.ask(progress):
         if due and asked >= due[0] * samples.stream.forwards and asked < samples.stream.forwards:
             due = [share for share in due if asked < share * samples.stream.forwards]
-            yield _conclude(samples, target, float(ranks[asked]), asked)
-    yield _conclude(samples, target, sampling.mu, samples.stream.forwards)
+            yield conclude(samples, target, samples.stream.layers(), asked, mu=float(ranks[asked]))
+    yield conclude(samples, target, samples.stream.layers(), samples.stream.forwards)
 
 
-def _sample(sampling: Sampling, model: nn.Module, image: Tensor, targets: Sequence[int]) -> _Samples:
-    """Phases 1 and 2."""
+Plan = Callable[[Sequence[int]], Sequence[Float[Tensor, " _"]]]
+"""Gives ranks to the masks of all layers, by the layers' numbers of masks: the highest are asked about first."""
+
+
+def sample(
+    sampling: Sampling,
+    model: nn.Module,
+    image: Float[Tensor, "channels height width"],
+    targets: Sequence[int],
+    plan: Plan | None = None,
+) -> Samples:
+    """Do phases 1 and 2: choose the masks; without a plan they are in the order of their gradient scores."""
     engine = choose_engine(model, image, sampling.engine)
     seen = activations(model, image, sampling.layers)
     choices = {target: _choose(seen, target, sampling.keep) for target in targets}
@@ -176,12 +203,12 @@ def _sample(sampling: Sampling, model: nn.Module, image: Tensor, targets: Sequen
         features.append(values[asked])
         ranks.append(torch.stack([one.ranks[asked] for one in layer]).amax(dim=0))
         for target, one in zip(choices, layer, strict=True):
-            choices[target][place] = _Choice(one.kept[asked], one.ranks[asked])
-    stream = MaskStream(engine, image, features, ranks)
-    return _Samples(sampling, engine, seen.layers, stream, choices, (image.shape[1], image.shape[2]))
+            choices[target][place] = Choice(one.kept[asked], one.ranks[asked])
+    stream = MaskStream(engine, image, features, plan([len(maps) for maps in features]) if plan else ranks)
+    return Samples(sampling, engine, seen.layers, stream, choices, (image.shape[1], image.shape[2]))
 
 
-def _choose(seen: Activations, target: int, keep: Keep) -> list[_Choice]:
+def _choose(seen: Activations, target: int, keep: Keep) -> list[Choice]:
     r"""Choose each layer's masks, Eq. 4 to 6.
 
     Where no map of a layer has a positive score by the confidence's gradient (it is saturated beyond float64), the
@@ -197,7 +224,7 @@ def _choose(seen: Activations, target: int, keep: Keep) -> list[_Choice]:
             alpha = gradient_scores(by_logit[place])
         varied = features.amax(dim=(1, 2)) > features.amin(dim=(1, 2))
         largest = alpha.amax()
-        choices.append(_Choice(keep(alpha) & varied, alpha / torch.where(largest > 0, largest, 1)))
+        choices.append(Choice(keep(alpha) & varied, alpha / torch.where(largest > 0, largest, 1)))
     return choices
 
 
@@ -206,11 +233,28 @@ def gradient_scores(gradients: Float[Tensor, "maps height width"]) -> Float[Tens
     return gradients.double().sum(dim=(1, 2))
 
 
-def _conclude(samples: _Samples, target: int, mu: float, forwards: int) -> SemanticMap:
-    r"""Phases 3 and 4, of the masks whose rank exceeds `mu`."""
+def conclude(
+    samples: Samples,
+    target: int,
+    layers: Sequence[ScoredMasks],
+    forwards: int,
+    *,
+    mu: float | None = None,
+    agreement: float = 1.0,
+) -> SemanticMap:
+    r"""Do phases 3 and 4: average each layer's masks and fuse the layers.
+
+    Args:
+        samples: What was asked.
+        target: The class.
+        layers: The masks with their confidences.
+        forwards: How many were asked about.
+        mu: Leaves out masks whose rank is not above it; None takes all.
+        agreement: With the map of all masks.
+    """
     visualizations, masks = [], []
-    for scored, choice in zip(samples.stream.layers(), samples.choices[target], strict=True):
-        used = choice.kept & (choice.ranks > mu) if mu > samples.sampling.mu else choice.kept
+    for scored, choice in zip(layers, samples.choices[target], strict=True):
+        used = choice.kept if mu is None else choice.kept & (choice.ranks > mu)
         visualizations.append(visualization_map(scored, used, target, samples.size))
         masks.append(int(used.sum()))
     thresholds = [otsu(one) for one in visualizations]
@@ -220,8 +264,9 @@ def _conclude(samples: _Samples, target: int, mu: float, forwards: int) -> Seman
         saliency=fuse(visualizations, gates).float(),
         tie_order=rescale(torch.stack(visualizations).sum(dim=0)).float(),
         blocks=tuple(map(Block, samples.layers, masks, visualizations, thresholds, gates)),
-        mu=mu,
+        mu=samples.sampling.mu if mu is None else mu,
         forwards=forwards,
+        agreement=agreement,
         engine=samples.engine.name,
         reason=samples.engine.reason,
     )

@@ -70,7 +70,7 @@ def _requests(subject: _Subject, target: int, effort: Effort) -> dict[str, Reque
     weights, image = subject.checkpoint.card.weights_sha256, subject.patch.image_sha256
     return {
         _GRAD_CAM: Request("grad_cam", (), target, weights, image),
-        _SISE: Request("sise", (("mu", effort.mu),), target, weights, image),
+        _SISE: Request("sise", (("budget", effort.budget),), target, weights, image),
     }
 
 
@@ -83,6 +83,7 @@ def _draw(subject: _Subject, target: int, requests: Mapping[str, Request]) -> No
     drawn = [Layer(title, outcome, scale, _WAITING) for title, outcome in outcomes.items()]
     panels.heading(subject.patch, subject.probabilities)
     panels.pictures(subject.patch, subject.grey, subject.mask, target, drawn)
+    panels.preview(outcomes)
     failed = [requests[title] for title, outcome in outcomes.items() if isinstance(outcome, Failed)]
     if failed:
         panels.try_again(partial(loading.finished().forget, *failed))

@@ -79,6 +79,33 @@ def test_the_image_itself_ends_no_block() -> None:
     assert activations(pooled_first.eval(), torch.zeros(3, 16, 16)).layers == ("_1",)
 
 
+class AskingSizes(nn.Module):
+    """A network that takes its batch's size from the image, and hands it past all its layers to the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3, padding=1)
+        self.second = nn.Conv2d(4, 6, 3, padding=1)
+        self.head = nn.Linear(6, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        batch, rows = images.size(0), images.shape[2]
+        first = nn.functional.max_pool2d(self.first(images).relu(), 2)
+        second = nn.functional.avg_pool2d(self.second(first), rows // 2)
+        logits: Tensor = self.head(second.view(batch, -1))
+        return logits
+
+
+def test_a_number_that_is_taken_from_the_images_shape_is_no_way_past_the_layers() -> None:
+    assert activations(AskingSizes().eval(), torch.zeros(3, 8, 8)).layers == ("relu", "second")
+
+
+def test_a_network_without_blocks_is_told_so() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 5)).eval()
+    with pytest.raises(InputError, match=r"Sequential has no block end, .* or layers=\('NAME', ...\)"):
+        activations(model, torch.zeros(3, 8, 8))
+
+
 class Undecided(nn.Module):
     """A network whose way depends on what it sees: no graph holds it."""
 

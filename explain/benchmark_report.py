@@ -1,0 +1,135 @@
+"""What was measured, as a Markdown table beside the paper's and as a picture."""
+
+import io
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from explain.measure import Agreement, Case, EngineCost, LibraryCost, MethodCost, Overhead
+
+PAPER_SECONDS = {
+    "grad_cam": (0.006, 0.019),
+    "grad_cam_plus_plus": (0.006, 0.020),
+    "extremal_perturbation": (87.42, 78.37),
+    "rise": (64.28, 26.08),
+    "score_cam": (5.90, 18.17),
+    "integrated_gradients": (0.68, 0.52),
+    "full_grad": (18.69, 34.03),
+    "sise": (5.90, 9.21),
+}
+"""The paper's Table 7: seconds an image on a Tesla T4, of VGG16 and ResNet-50 at 224 x 224 pixels."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """All that one run measured."""
+
+    case: Case
+    machine: dict[str, str | int]
+    methods: tuple[MethodCost, ...]
+    engines: tuple[EngineCost, ...]
+    overhead: Overhead
+    score_cam: LibraryCost
+    agreement: Agreement
+
+
+def tabulate(measured: Benchmark) -> str:
+    """Return the Markdown text."""
+    case = measured.case
+    network = f"the run {case.run}" if case.run else f"{case.architecture}, random weights"
+    images = (
+        f"test patches of {case.data}" if case.data else f"drawn light with grain, {case.size} x {case.size}"
+    )
+    machine = ", ".join(f"{name} {value}" for name, value in measured.machine.items())
+    return "\n".join(
+        [
+            "# What the methods cost",
+            "",
+            f"{network}; {images}; SISE's mu {case.mu:g}. {machine}.",
+            "",
+            *_table(
+                ("method", "seconds", "forwards", "peak MiB", "paper: VGG16, T4", "paper: ResNet-50, T4"),
+                [
+                    (
+                        one.method,
+                        f"{one.seconds:.3g}",
+                        one.forwards,
+                        f"{one.peak_mib:.0f}",
+                        *_paper(one.method),
+                    )
+                    for one in sorted(measured.methods, key=lambda one: one.seconds)
+                ],
+            ),
+            "",
+            "Forwards: images that the network was asked about. Peak: memory beyond the loaded model.",
+            "",
+            *_table(
+                ("engine", "ms an image", "times float32 eager", "why"),
+                [
+                    (one.engine, _figure(one.milliseconds), _figure(one.speed), one.reason)
+                    for one in measured.engines
+                ],
+            ),
+            "",
+            *_table(("ratio", "measured", "aim"), _ratios(measured)),
+            "",
+        ]
+    )
+
+
+def _ratios(measured: Benchmark) -> list[tuple[Any, ...]]:
+    sise, agreement = measured.overhead, measured.agreement
+    taken = {one.engine: one.speed for one in measured.engines}.get(sise.engine)
+    ratios: list[tuple[Any, ...]] = [
+        (f"SISE / {sise.forwards} bare forwards, {sise.engine}", f"{sise.ratio:.3f}", "<= 1.05"),
+        (f"{sise.engine} / float32 eager, speed", _figure(taken), ">= 8 (bfloat16)"),
+        ("a mask: pytorch-grad-cam's Score-CAM / ours", f"{measured.score_cam.speed:.2f}", ">= 8 (bfloat16)"),
+        ("Spearman with float64, lowest", f"{min(agreement.spearman):.6f}", ">= 0.99"),
+    ]
+    if agreement.energy_pointing_difference:
+        worst = max(agreement.energy_pointing_difference)
+        ratios.append(("EBPG beside float64, largest difference in points", f"{worst:.4f}", "<= 0.5"))
+    return ratios
+
+
+def _paper(method: str) -> tuple[str, str]:
+    vgg16, resnet50 = PAPER_SECONDS.get(method, (math.nan, math.nan))
+    return _figure(None if math.isnan(vgg16) else vgg16), _figure(None if math.isnan(resnet50) else resnet50)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
+    lines = [header, ("---",) * len(header), *rows]
+    return ["| " + " | ".join(str(cell).replace("|", "/") for cell in line) + " |" for line in lines]
+
+
+def draw(measured: Benchmark) -> bytes:
+    """Draw the methods' seconds beside the paper's for ResNet-50, on a logarithmic scale, as PNG bytes."""
+    methods = sorted(measured.methods, key=lambda one: one.seconds)
+    figure = Figure(figsize=(8, 0.5 * len(methods) + 1.6), layout="constrained")
+    axes = figure.subplots()
+    places = range(len(methods))
+    axes.barh(
+        [place + 0.2 for place in places],
+        [one.seconds for one in methods],
+        0.38,
+        label="here",
+        color="#0072B2",
+    )
+    paper = [PAPER_SECONDS.get(one.method, (math.nan, math.nan))[1] for one in methods]
+    axes.barh(
+        [place - 0.2 for place in places], paper, 0.38, label="paper: ResNet-50 on a T4", color="#BBBBBB"
+    )
+    axes.set_yticks(list(places), [f"{one.method}\n{one.forwards:,} forwards" for one in methods], fontsize=8)
+    axes.set_xscale("log")
+    axes.set_xlabel("seconds an image")
+    axes.legend(frameon=False, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120)
+    return content.getvalue()
