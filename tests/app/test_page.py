@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
@@ -12,6 +13,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from app import panels
+from app.explanations import Found
 from explain.methods import METHODS
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
 from severstal_xai.manifest import Manifest, Split, write_manifest
@@ -193,6 +195,17 @@ def test_a_failed_explanation_looks_failed_and_can_be_tried_again(
     (again,) = [button for button in page.button if button.label == "Try what failed again"]
     again.click().run()
     assert '"state":"failed"' not in pictures(page).replace("\\", "").replace(" ", "")
+
+
+@pytest.mark.parametrize("agreement", [0.973, 1.0])
+def test_a_map_from_a_part_of_the_questions_is_called_a_preview(
+    open_page: Any, made_data: Manifest, planted_run: Path, monkeypatch: pytest.MonkeyPatch, agreement: float
+) -> None:
+    found = Found(np.ones((256, 256), dtype=np.float32), agreement)
+    monkeypatch.setattr("app.views.patch.explain", lambda *_: found)
+    said = words(open_page(made_data.root, planted_run))
+    assert ("SISE is a preview" in said) == (agreement < 1)
+    assert ("Its estimated agreement with the whole map: 0.97" in said) == (agreement < 1)
 
 
 def test_a_bug_of_ours_shows_no_traceback(

@@ -18,8 +18,10 @@ from app.explanations import Failed, Finished, Found, Request, explain
 from app.folders import folders_from
 from app.layers import Layer, Patchwork, as_data, outline_path
 from explain.methods import METHODS
+from explain.methods.sise import SISE
 from severstal_xai.checkpoint import load_checkpoint
 from severstal_xai.errors import InputError
+from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Manifest, Split
 
 REQUEST = Request("sise", (), 0, "weights", "image")
@@ -88,6 +90,19 @@ def test_visitors_who_ask_at_once_get_what_each_would_get_alone(
     for outcome in outcomes:
         assert isinstance(outcome, Found)
         np.testing.assert_array_equal(outcome.saliency, alone.saliency)
+
+
+def test_sise_within_a_budget_tells_how_well_its_map_stands_for_the_whole_one(
+    made_data: Manifest, planted_run: Path
+) -> None:
+    model = load_checkpoint(planted_run).model
+    grey = made_data.read_image(made_data.find("strip33_0"))
+    outcome = explain(Request("sise", (("budget", 0.4),), 3, "weights", "image"), model, grey)
+    image = torch.from_numpy(model_input(grey))
+    expected = SISE(budget=0.4).explain(model, image, 3)
+    assert isinstance(outcome, Found)
+    assert outcome.agreement == expected.agreement
+    np.testing.assert_array_equal(outcome.saliency, expected.saliency.numpy())
 
 
 def test_failed_waiting_and_cold_are_three_kinds_of_picture() -> None:
