@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from explain.maps import resize
 from explain.scoring import Progress, ScoredMasks
-from explain.semantic_sampling import Samples, Sampling, SemanticMap, conclude, sample
+from explain.semantic_sampling import Samples, SemanticMap, conclude
 from explain.surrogate import Posterior, predict
 from severstal_xai.errors import check_range
 
@@ -44,44 +44,37 @@ def check_budget(budget: float) -> None:
 
 
 def explain_within(
-    sampling: Sampling,
-    model: nn.Module,
-    image: Float[Tensor, "channels height width"],
+    samples: Samples,
     target: int,
     *,
     budget: float,
+    enough: float = STANDS_STILL,
     progress: Progress | None = None,
 ) -> SemanticMap:
     """Explain one target with at most a share of the forward passes.
 
     Args:
-        sampling: How.
-        model: A network in eval mode.
-        image: Model-ready.
+        samples: What there is to ask, in the order of `draw_plan`.
         target: The class.
         budget: The share, 0 to 1; 24 masks are asked about in any case.
+        enough: The estimated agreement at which to end before.
         progress: Told after each batch how many passes are done, and how many there are at most.
 
     Returns:
         The map, with the forward passes that it took and the estimate of its agreement with the full one.
     """
-    samples = sample(sampling, model, image, [target], draw_plan)
     total = samples.stream.forwards
     most = min(total, max(_FIRST, math.ceil(budget * total)))
     due = min(most, max(_FIRST, math.ceil(_FIRST_SHARE * total)))
     points = torch.cat([_small(scored) for scored in samples.stream.layers()])
     foresight = _Foresight(points, generator=torch.Generator().manual_seed(0))
-    asked = 0
     for asked in samples.stream.ask(_at_most(progress, most)):
-        if asked == total:
-            break
-        if asked < due:
-            continue
-        found = foresight.conclude(samples, target, asked)
-        if found.agreement >= STANDS_STILL or asked >= most:
-            return found
-        due = min(most, math.ceil(asked * _GROWTH))
-    return conclude(samples, target, samples.stream.layers(), asked)
+        if due <= asked < total:
+            found = foresight.conclude(samples, target, asked)
+            if found.agreement >= enough or asked >= most:
+                return found
+            due = min(most, math.ceil(asked * _GROWTH))
+    return conclude(samples, target, samples.stream.layers(), total)
 
 
 def draw_plan(sizes: Sequence[int]) -> list[Float[Tensor, " _"]]:

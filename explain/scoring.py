@@ -11,9 +11,10 @@ with $R$ the resizing and $s_m$ the span of $R(A_m)$.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from explain.engines import Engine
@@ -74,6 +75,25 @@ class ScoredMasks:
     area: Float[Tensor, " maps"]
 
 
+@runtime_checkable
+class Stream(Protocol):
+    """Masks that are asked about, or were."""
+
+    @property
+    def forwards(self) -> int:
+        """How many masks there are: each takes a forward pass."""
+
+    @property
+    def order(self) -> Int[Tensor, " maps"]:
+        """The places of all masks, layer after layer, in the order in which they are asked about."""
+
+    def ask(self, progress: Progress | None = None) -> Iterator[int]:
+        """Ask about one batch after the other; yield how many masks have been asked about."""
+
+    def layers(self) -> list[ScoredMasks]:
+        """Return what is known so far, layer by layer."""
+
+
 class MaskStream:
     """The masks of several layers, asked about in one stream of batches.
 
@@ -105,6 +125,11 @@ class MaskStream:
     def forwards(self) -> int:
         """How many masks there are: each takes a forward pass."""
         return sum(self._sizes)
+
+    @property
+    def order(self) -> Int[Tensor, " maps"]:
+        """The places of all masks, layer after layer, in the order in which they are asked about."""
+        return self._order
 
     def ask(self, progress: Progress | None = None) -> Iterator[int]:
         """Ask about one batch after the other; yield how many masks have been asked about."""

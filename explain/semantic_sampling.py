@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from explain.activations import Activations, Gradients, activations, log_confidence, logit
 from explain.engines import Engine, EngineName, choose_engine
 from explain.maps import otsu, rescale
-from explain.scoring import MaskStream, Progress, ScoredMasks, weighted_masks
+from explain.scoring import MaskStream, Progress, ScoredMasks, Stream, weighted_masks
 
 Gate = Literal["hard", "soft"]
 Keep = Callable[[Float[Tensor, " maps"]], Bool[Tensor, " maps"]]
@@ -120,7 +120,7 @@ class Samples:
     sampling: Sampling
     engine: Engine
     layers: tuple[str, ...]
-    stream: MaskStream
+    stream: Stream
     choices: dict[int, list[Choice]]
     size: tuple[int, int]
 

@@ -7,11 +7,11 @@ from typing import get_args
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from explain.budget import check_budget, explain_within
+from explain.budget import check_budget, draw_plan, explain_within
 from explain.engines import EngineName, check_engine
 from explain.explainer import explain_each
 from explain.scoring import Progress
-from explain.semantic_sampling import Gate, Sampling, SemanticMap, explain_in_steps, explain_targets
+from explain.semantic_sampling import Gate, Sampling, SemanticMap, explain_in_steps, explain_targets, sample
 from severstal_xai.errors import InputError, check_range
 
 
@@ -62,10 +62,9 @@ class SISE:
     ) -> SemanticMap:
         """Explain one image's target with a network in eval mode, and keep what each block saw."""
         if self.budget < 1:
-            return explain_within(
-                self._sampling(), model, image, target, budget=self.budget, progress=progress
-            )
-        return explain_targets(self._sampling(), model, image, [target], progress)[0]
+            samples = sample(self.sampling(), model, image, [target], draw_plan)
+            return explain_within(samples, target, budget=self.budget, progress=progress)
+        return explain_targets(self.sampling(), model, image, [target], progress)[0]
 
     def explain_targets(
         self,
@@ -75,7 +74,7 @@ class SISE:
         progress: Progress | None = None,
     ) -> list[SemanticMap]:
         """Explain several targets of one image, of all masks; those that several keep are asked about once."""
-        return explain_targets(self._sampling(), model, image, targets, progress)
+        return explain_targets(self.sampling(), model, image, targets, progress)
 
     def explain_in_steps(
         self,
@@ -86,9 +85,10 @@ class SISE:
         progress: Progress | None = None,
     ) -> Iterator[SemanticMap]:
         r"""Yield a map after each share of the forward passes, whole at a higher $\mu$; last, the map itself."""
-        return explain_in_steps(self._sampling(), model, image, target, shares=shares, progress=progress)
+        return explain_in_steps(self.sampling(), model, image, target, shares=shares, progress=progress)
 
-    def _sampling(self) -> Sampling:
+    def sampling(self) -> Sampling:
+        """Return how to sample by these settings."""
         return Sampling(
             lambda alpha: keep_positive(alpha, self.mu), self.mu, self.gate, self.layers, self.engine
         )
