@@ -65,6 +65,13 @@ def resting(model: nn.Module) -> nn.Module:
     return model
 
 
+def at_least_single(model: nn.Module) -> nn.Module:
+    """Return the model if its weights are in float32 or better, else a copy in float32: libraries know no bfloat16."""
+    if torch.finfo(number_format(model)).bits < torch.finfo(torch.float32).bits:
+        return copy.deepcopy(model).float()
+    return model
+
+
 def log_confidence(target: int) -> Score:
     r"""Return the score $\log \Psi$: the logarithm of the target's softmax probability, in float64.
 

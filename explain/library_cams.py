@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
-from explain.activations import activations, graph_of, logit
+from explain.activations import activations, at_least_single, graph_of, logit
 from explain.maps import rescale
 
 LastBlockMethod = Literal["GradCAM", "GradCAMPlusPlus"]
@@ -52,6 +52,7 @@ def last_block_map(
     Raises:
         InputError: The network has no graph, or no block in it.
     """
+    model = at_least_single(model)
     layers = activations(model, image).layers
     with torch.inference_mode(mode=False), torch.enable_grad():
         network = own_copy(model)
@@ -76,7 +77,7 @@ def full_gradient_map(
         InputError: The network has no graph.
     """
     with torch.inference_mode(mode=False), torch.enable_grad():
-        return _answer(_import().FullGrad(own_copy(model), []), image, target, _SCORE_UNIT)
+        return _answer(_import().FullGrad(own_copy(at_least_single(model)), []), image, target, _SCORE_UNIT)
 
 
 def _answer(cam: Any, image: Tensor, target: int, unit: float) -> Tensor:

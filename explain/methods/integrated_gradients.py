@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from explain.activations import at_least_single
 from explain.explainer import explain_each
 from explain.maps import rescale
 from severstal_xai.errors import check_range
@@ -56,7 +57,7 @@ class IntegratedGradients:
 
         with torch.inference_mode(mode=False), torch.enable_grad():
             batch = image.detach().clone()[None]
-            found: Tensor = Library(model).attribute(
+            found: Tensor = Library(at_least_single(model)).attribute(
                 batch, baselines=0, target=target, n_steps=self.n_steps, internal_batch_size=_BATCH
             )
         return found[0].detach()

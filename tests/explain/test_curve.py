@@ -10,6 +10,7 @@ from explain.budget import draw_plan
 from explain.curve import Point, Replay, main, measure_patch, summarize
 from explain.methods.sise import SISE
 from explain.semantic_sampling import sample
+from explain.subjects import choose_patches
 from severstal_xai.checkpoint import ModelCard, save_checkpoint
 from severstal_xai.manifest import Manifest
 from severstal_xai.model import build_classifier
@@ -61,7 +62,10 @@ def test_the_summary_counts() -> None:
     assert "| budget | 0.1 | 0.100 | 0.9850 | 0.9715 | 0.9700 | 50% | 100% |" in summarize(points)
 
 
-def test_the_command_writes_table_figure_and_points(made_data: Manifest, tmp_path: Path) -> None:
+def test_the_command_writes_table_figure_and_points(
+    made_data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("explain.curve.choose_patches", lambda *some: choose_patches(*some)[1:2])
     card = ModelCard("resnet18", made_data.checksum, epoch=1, settings={})
     save_checkpoint(tmp_path / "run", build_classifier("resnet18", 5, seed=0), card)
     arguments = ["--run", str(tmp_path / "run"), "--data", str(made_data.root), "--patches_per_class", "1"]
