@@ -116,7 +116,7 @@ def ask_about_masks(
         image[None],
         network.watched,
         [lambda logits: score(logits[None])],
-        seen.values()[-1][None, :maps],
+        seen.values()[-1][None, :maps].cpu().numpy(),
         None,
     )
 
