@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
-from explain.block_ends import find_block_ends, trace, unavoidable
+from explain.block_ends import Traced, find_block_ends, trace, unavoidable
 from severstal_xai.errors import InputError
 
 Score = Callable[[Float[Tensor, "1 classes"]], Tensor]
@@ -106,10 +106,10 @@ def activations(
 
 
 def _traced(model: nn.Module, batch: Tensor) -> Activations:
-    graph = graph_of(model)
-    walk = _Walk(graph)
+    traced = graph_of(model)
+    walk = _Walk(traced)
     logits = walk.run(batch)
-    block_ends = find_block_ends(graph, {node: value.shape for node, value in walk.kept.items()})
+    block_ends = find_block_ends(traced, {node: value.shape for node, value in walk.kept.items()})
     if not block_ends:
         raise InputError(
             f"{type(model).__name__} has no block end, expected a convolution and a pooling after it, "
@@ -120,8 +120,8 @@ def _traced(model: nn.Module, batch: Tensor) -> Activations:
     )
 
 
-def graph_of(model: nn.Module) -> fx.GraphModule:
-    """Return the network's graph, over the network's own weights.
+def graph_of(model: nn.Module) -> Traced:
+    """Return the network as a graph, over its own weights.
 
     Raises:
         InputError: torch.fx cannot trace it.
@@ -138,10 +138,10 @@ def graph_of(model: nn.Module) -> fx.GraphModule:
 class _Walk(fx.Interpreter):
     """Runs a graph and keeps the tensors that block ends can be."""
 
-    def __init__(self, graph: fx.GraphModule) -> None:
-        super().__init__(graph)
+    def __init__(self, traced: Traced) -> None:
+        super().__init__(traced.module, graph=traced.graph)
         self.kept: dict[fx.Node, Tensor] = {}
-        self._looked_at = set(unavoidable(graph.graph))
+        self._looked_at = set(unavoidable(traced.graph))
         self.extra_traceback = False  # an exception of the model passes as it is
 
     def run_node(self, n: fx.Node) -> Any:

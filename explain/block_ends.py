@@ -11,8 +11,10 @@ pooling layers", since a signal can skip a residual layer but not a pooling one.
 - a flatten is no pooling, and the image itself ends no block.
 """
 
+import copy
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -23,14 +25,31 @@ from torch import fx, nn
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
 
 
-def trace(model: nn.Module) -> fx.GraphModule:
-    """Return the network's graph, over the network's own weights; the network is left as it was.
+@dataclass(frozen=True)
+class Traced:
+    """A network as a graph.
+
+    Args:
+        module: What the graph's names mean: a stand-in for the network, over its own modules and weights.
+        graph: What is computed.
+    """
+
+    module: nn.Module
+    graph: fx.Graph
+
+
+def trace(model: nn.Module) -> Traced:
+    """Return the network as a graph; the network is left as it was.
+
+    It is a stand-in that is traced: a tensor that the network's code makes becomes an attribute of it. No
+    `GraphModule` is made of the graph: of each, Python would keep the source for ever.
 
     Raises:
         fx.proxy.TraceError: The network's flow depends on its data.
     """
+    stand_in = copy.copy(model)
     with _TRACING:
-        return fx.GraphModule(model, _OwnThread().trace(model))
+        return Traced(stand_in, _OwnThread().trace(stand_in))
 
 
 _TRACING = threading.Lock()
@@ -59,7 +78,7 @@ class _OwnThread(fx.Tracer):
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
 
-def find_block_ends(traced: fx.GraphModule, shapes: Mapping[fx.Node, torch.Size]) -> list[fx.Node]:
+def find_block_ends(traced: Traced, shapes: Mapping[fx.Node, torch.Size]) -> list[fx.Node]:
     """Return the block ends' nodes of a traced network, from the image to the output.
 
     Args:
@@ -106,13 +125,13 @@ def _shrinks(before: torch.Size | None, after: torch.Size | None) -> bool:
     return after.numel() < before.numel()  # a mean over the pixels; a flatten keeps them all
 
 
-def _convolves(traced: fx.GraphModule, begin: fx.Node, end: fx.Node) -> bool:
+def _convolves(traced: Traced, begin: fx.Node, end: fx.Node) -> bool:
     """Whether a convolution lies after `begin` and not after `end`, in the order of execution."""
     order = list(traced.graph.nodes)
     return any(_is_convolution(traced, node) for node in order[order.index(begin) + 1 : order.index(end) + 1])
 
 
-def _is_convolution(traced: fx.GraphModule, node: fx.Node) -> bool:
+def _is_convolution(traced: Traced, node: fx.Node) -> bool:
     if node.op == "call_module":
-        return isinstance(traced.get_submodule(str(node.target)), _CONVOLUTIONS)
+        return isinstance(traced.module.get_submodule(str(node.target)), _CONVOLUTIONS)
     return node.target in {torch.conv2d, torch.nn.functional.conv2d}

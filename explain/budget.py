@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from explain.maps import resize
-from explain.scoring import Progress, ScoredMasks
+from explain.scoring import Progress, ScoredMasks, Stream
 from explain.semantic_sampling import Samples, SemanticMap, conclude
 from explain.surrogate import Posterior, predict
 from severstal_xai.errors import check_range
@@ -44,7 +44,7 @@ def check_budget(budget: float) -> None:
 
 
 def explain_within(
-    samples: Samples,
+    samples: Samples[Stream],
     target: int,
     *,
     budget: float,
@@ -103,7 +103,7 @@ class _Foresight:
         self._before: tuple[Posterior, Bool[Tensor, " masks"]] | None = None
         self._widening = 1.0
 
-    def conclude(self, samples: Samples, target: int, asked: int) -> SemanticMap:
+    def conclude(self, samples: Samples[Stream], target: int, asked: int) -> SemanticMap:
         """Predict what was not measured, and make the map of both."""
         layers = samples.stream.layers()
         measured = torch.cat([scored.confidences[:, target] for scored in layers]).double().cpu()

@@ -24,7 +24,7 @@ from explain.engines import CPU_BATCH
 from explain.methods.ada_sise import keep_prominent
 from explain.methods.sise import SISE
 from explain.scoring import Progress, ScoredMasks, Stream
-from explain.semantic_sampling import SemanticMap, conclude, sample
+from explain.semantic_sampling import Samples, SemanticMap, conclude, sample
 from explain.subjects import choose_patches
 from severstal_xai.checkpoint import load_checkpoint
 from severstal_xai.command import DONE, parse_settings, run
@@ -93,7 +93,7 @@ def measure(settings: CurveSettings) -> list[Point]:
 
 def measure_patch(name: str, model: nn.Module, image: Tensor, target: int) -> list[Point]:
     """Explain a patch fully, then in all other ways."""
-    samples = sample(SISE().sampling(), model, image, [target], draw_plan)
+    samples = sample(SISE().sampling(), model, image, [target], plan=draw_plan)
     recorded = samples.stream
     for _ in recorded.ask():
         pass
@@ -107,7 +107,7 @@ def measure_patch(name: str, model: nn.Module, image: Tensor, target: int) -> li
     points = []
     for share in (*_SHARES, 1.0):
         found = explain_within(
-            dataclasses.replace(samples, stream=Replay(recorded)),
+            replayed(samples),
             target,
             budget=share,
             enough=math.inf if share < 1 else STANDS_STILL,
@@ -130,6 +130,18 @@ def measure_patch(name: str, model: nn.Module, image: Tensor, target: int) -> li
     ada = dataclasses.replace(samples, choices={target: prominent})
     points.append(point("Ada-SISE", 0.0, conclude(ada, target, layers, kept)))
     return points
+
+
+def replayed(samples: Samples[Stream]) -> Samples["Replay"]:
+    """Return the samples of an image whose stream was asked to its end, to be asked about once more."""
+    return Samples(
+        samples.sampling,
+        samples.engine,
+        samples.layers,
+        Replay(samples.stream),
+        samples.choices,
+        samples.size,
+    )
 
 
 class Replay:

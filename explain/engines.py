@@ -2,14 +2,20 @@
 
 An engine takes a batch of images and returns probabilities. The `reference` is the model itself, in eval mode, in
 float32 (or in the format that its weights have). Every other engine is a conversion, made once for a model's
-weights and an image's size, and refused where it does not answer as the reference does.
+weights and an image's size, and refused where it does not answer as the reference does:
+
+- `openvino` on a CPU, in bfloat16 where the CPU has it, and `openvino_float32`, which never is;
+- `compiled`: by torch's own compiler on a CPU, its weights frozen; it takes a C++ compiler and most of a minute;
+- `half`: the model in half precision, its channels last.
 """
 
 import copy
 import hashlib
+import shutil
+import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -21,7 +27,7 @@ from explain.activations import number_format
 from explain.openvino_engine import convert
 from severstal_xai.errors import InputError
 
-EngineName = Literal["auto", "reference", "openvino", "half"]
+EngineName = Literal["auto", "openvino", "openvino_float32", "compiled", "half", "reference"]
 Ask = Callable[[Float[Tensor, "batch channels height width"]], Float[Tensor, "batch classes"]]
 
 LARGEST_DIFFERENCE = 0.01
@@ -40,7 +46,7 @@ class Engine:
     """A model made ready to be asked about many images of one size.
 
     Args:
-        name: What it is: `reference`, `openvino` or `half`.
+        name: What it is, one of `EngineName` but `auto`.
         ask: Takes exactly `batch` images on the model's device, float32; returns softmax probabilities, float32.
         batch: How many images it takes.
         reason: Why it was taken, and why a faster one was not.
@@ -68,12 +74,13 @@ def choose_engine(
     check_engine(wanted)
     if wanted == "reference":
         return _reference(model, "asked for")
-    key = f"{wanted} {fingerprint(model)} {tuple(image.shape)} {image.device}"
+    checksum = fingerprint(model)
+    key = f"{wanted} {checksum} {tuple(image.shape)} {image.device}"
     with _CHOOSING:
         if key in _CHOSEN:
             _CHOSEN.move_to_end(key)
         else:
-            _CHOSEN[key] = _choose(model, image, wanted)
+            _CHOSEN[key] = _choose(_Wanted(model, image, checksum), wanted)
             while len(_CHOSEN) > _KEPT:
                 _CHOSEN.popitem(last=False)
         engine = _CHOSEN[key]
@@ -103,35 +110,63 @@ def fingerprint(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _choose(model: nn.Module, image: Tensor, wanted: EngineName) -> Engine:
-    reference = _reference(model, "")
-    images = probe(image)
+@dataclass(frozen=True)
+class _Wanted:
+    """What an engine is made for: a model, images of one size and, for conversions on disk, the model's checksum."""
+
+    model: nn.Module
+    image: Tensor
+    checksum: str
+
+
+def _choose(wanted: _Wanted, name: EngineName) -> Engine:
+    reference = _reference(wanted.model, "")
+    images = probe(wanted.image)
     expected = _answers(reference, images)
     refusals = []
-    for name in _candidates(wanted, image.device):
+    for candidate in _candidates(name, wanted.image.device):
         try:
-            engine = _MAKERS[name](model, image)
+            engine = _MAKERS[candidate](wanted)
             difference = float((_answers(engine, images) - expected).abs().max())
         except Exception as error:
             refusals.append(
-                f"{name} cannot be used ({' '.join(str(error).split())[:200] or type(error).__name__})"
+                f"{candidate} cannot be used ({' '.join(str(error).split())[:200] or type(error).__name__})"
             )
             continue
         if difference <= LARGEST_DIFFERENCE:
             reason = f"probabilities within {difference:.1e} of float32's"
             return Engine(engine.name, engine.ask, engine.batch, "; ".join([*refusals, reason]))
         refusals.append(
-            f"{name} is off by {difference:.2g} in a probability, at most {LARGEST_DIFFERENCE} allowed"
+            f"{candidate} is off by {difference:.2g} in a probability, at most {LARGEST_DIFFERENCE} allowed"
         )
-    if wanted != "auto":
-        raise InputError(f"engine {wanted}: {'; '.join(refusals)}; expected another engine, or auto")
-    return _reference(model, "; ".join(refusals))
+    if name != "auto":
+        raise InputError(f"engine {name}: {'; '.join(refusals)}; expected another engine, or auto")
+    return _reference(wanted.model, "; ".join(refusals))
 
 
-def _candidates(wanted: EngineName, device: torch.device) -> tuple[str, ...]:
+def _candidates(wanted: EngineName, device: torch.device) -> Iterator[str]:
+    """Yield the engines to try, the fastest first; after OpenVINO in bfloat16 the next more exact one."""
     if wanted != "auto":
-        return (wanted,)
-    return ("half",) if device.type == "cuda" else ("openvino",)
+        yield wanted
+    elif device.type == "cuda":
+        yield "half"
+    else:
+        yield "openvino"
+        if _has_bfloat16():  # else it is the same once more
+            yield "openvino_float32"
+        if any(map(shutil.which, _COMPILERS)):
+            yield "compiled"
+        if _has_bfloat16():  # else it is slow
+            yield "half"
+
+
+_COMPILERS = ("g++", "clang++", "cl")
+
+
+def _has_bfloat16() -> bool:
+    """Tell whether the CPU multiplies matrices in bfloat16."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
 def probe(image: Float[Tensor, "channels height width"]) -> Float[Tensor, "probes channels height width"]:
@@ -171,26 +206,59 @@ def _reference(model: nn.Module, reason: str) -> Engine:
     return Engine("reference", ask, CUDA_BATCH if cuda else CPU_BATCH, reason)
 
 
-def _openvino(model: nn.Module, image: Tensor) -> Engine:
-    infer = convert(copy.deepcopy(model).float(), (CPU_BATCH, *image.shape))
+def _openvino(wanted: _Wanted) -> Engine:
+    return _by_openvino("openvino", wanted, precise=False)
+
+
+def _openvino_float32(wanted: _Wanted) -> Engine:
+    return _by_openvino("openvino_float32", wanted, precise=True)
+
+
+def _by_openvino(name: str, wanted: _Wanted, *, precise: bool) -> Engine:
+    infer = convert(wanted.model, (CPU_BATCH, *wanted.image.shape), wanted.checksum, precise=precise)
 
     def ask(images: Tensor) -> Tensor:
         return torch.from_numpy(infer(images.numpy())).softmax(dim=1)
 
-    return Engine("openvino", ask, CPU_BATCH, "")
+    return Engine(name, ask, CPU_BATCH, "")
 
 
-def _half(model: nn.Module, image: Tensor) -> Engine:
+def _compiled(wanted: _Wanted) -> Engine:
+    """The model through torch's compiler, as a program of its own: nothing is compiled while it is asked."""
+    own_format = torch.bfloat16 if _has_bfloat16() else torch.float32
+    example = torch.zeros(CPU_BATCH, *wanted.image.shape, dtype=own_format)
+    with torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+        exported = torch.export.export(copy.deepcopy(wanted.model).to(own_format), (example,))
+        package = torch._inductor.aoti_compile_and_package(
+            exported, package_path=f"{folder}/model.pt2", inductor_configs={"freezing": True}
+        )
+        run = torch._inductor.aoti_load_package(package)
+
+    def ask(images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            answers: Tensor = run(images.to(own_format))
+            return answers.float().softmax(dim=1)
+
+    return Engine("compiled", ask, CPU_BATCH, "")
+
+
+def _half(wanted: _Wanted) -> Engine:
     """The model in half precision, its channels last: float16 on CUDA, bfloat16 on a CPU."""
-    half_format = torch.float16 if image.is_cuda else torch.bfloat16
-    fast = copy.deepcopy(model).to(half_format).to(memory_format=torch.channels_last)
+    cuda = wanted.image.is_cuda
+    half_format = torch.float16 if cuda else torch.bfloat16
+    fast = copy.deepcopy(wanted.model).to(half_format).to(memory_format=torch.channels_last)
 
     def ask(images: Tensor) -> Tensor:
         with torch.inference_mode():
             answers: Tensor = fast(images.to(dtype=half_format, memory_format=torch.channels_last))
             return answers.float().softmax(dim=1)
 
-    return Engine("half", ask, CUDA_BATCH if image.is_cuda else CPU_BATCH, "")
+    return Engine("half", ask, CUDA_BATCH if cuda else CPU_BATCH, "")
 
 
-_MAKERS: dict[str, Callable[[nn.Module, Tensor], Engine]] = {"openvino": _openvino, "half": _half}
+_MAKERS: dict[str, Callable[[_Wanted], Engine]] = {
+    "openvino": _openvino,
+    "openvino_float32": _openvino_float32,
+    "compiled": _compiled,
+    "half": _half,
+}

@@ -1,8 +1,8 @@
-"""Explaining many images: from subjects to files, one after the other; what cannot be read is listed."""
+"""Explaining many images: from subjects to files, some at a time; what cannot be read is listed."""
 
 import io
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from explain.company import Company, join
-from explain.explainer import Explainer
 from explain.methods import METHODS
 from explain.pictures import picture_of
 from explain.records import Row, check_maker, claim, is_done, maker_of, write_record, write_tables
@@ -27,6 +26,9 @@ from severstal_xai.files import write_bytes, write_text
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Split, read_manifest
 
+Outcome = bool | str
+"""Of an image: whether a map of it was missing, or why it cannot be used."""
+_CUDA_AT_ONCE = 8
 _OURS = {"settings.yaml", "explained.csv", "rejected.csv", *METHODS}
 
 
@@ -63,12 +65,11 @@ def explain_all(settings: ExplainSettings) -> Gallery | None:
     read = _readers(settings)
     _open_folder(settings, checkpoint, folder, company)
     model = checkpoint.model.to(company.device)
-    outcomes: list[bool | str] = []  # whether anything was missing, or why it cannot be used
-    for one in tqdm(company.share(read), unit="image", disable=not company.leads):
-        try:
-            outcomes.append(_explain_missing(model, one(), settings, folder))
-        except InputError as error:
-            outcomes.append(str(error))
+    outcomes: list[Outcome] = []
+    with tqdm(total=len(company.share(read)), unit="image", disable=not company.leads) as bar:
+        for some in _at_once(company.share(read), settings, company.device):
+            outcomes += _explain_some(model, some, settings, folder)
+            bar.update(len(some))
     outcomes = company.gather(outcomes)
     if not company.leads:
         return None
@@ -132,59 +133,125 @@ def _refuse_name(path: Path, other: Path) -> Subject:
     raise InputError(f"{path}: its maps would be called as those of {other}, expected distinct names")
 
 
-def _explain_missing(model: nn.Module, subject: Subject, settings: ExplainSettings, folder: Path) -> bool:
-    """Explain a subject by the methods whose map the folder does not have; tell whether there was one."""
+def _at_once(
+    read: Sequence[Read], settings: ExplainSettings, device: torch.device
+) -> Iterator[Sequence[Read]]:
+    """Yield the images that are explained together; none of their maps is written before the last is found."""
+    size = settings.at_once or (_CUDA_AT_ONCE if device.type == "cuda" else 1)
+    for begin in range(0, len(read), size):
+        yield read[begin : begin + size]
+
+
+def _explain_some(
+    model: nn.Module, some: Sequence[Read], settings: ExplainSettings, folder: Path
+) -> list[Outcome]:
+    """Explain images by the methods whose map the folder does not have."""
+    subjects: list[Subject | str] = []
+    for read in some:
+        try:
+            subjects.append(read())
+        except InputError as error:
+            subjects.append(str(error))
+    readable = [subject for subject in subjects if isinstance(subject, Subject)]
     missing = {
-        method: explainer
-        for method, explainer in settings.explainers().items()
-        if not is_done(folder / method, subject)
+        method: [subject for subject in readable if not is_done(folder / method, subject)]
+        for method in settings.explainers()
     }
-    explain_subject(model, subject, missing, settings.target, folder)
-    return bool(missing)
+    outcome: Outcome = True
+    try:
+        explain_subjects(model, missing, settings, folder)
+    except InputError as error:
+        outcome = str(error)
+    names = {subject.name for group in missing.values() for subject in group}
+    return [
+        subject if isinstance(subject, str) else outcome if subject.name in names else False
+        for subject in subjects
+    ]
 
 
-def explain_subject(
-    model: nn.Module, subject: Subject, explainers: Mapping[str, Explainer], target: Target, folder: Path
+@dataclass(frozen=True)
+class _Asked:
+    """One window of an image, and what the model says to it.
+
+    Args:
+        image: Model-ready.
+        probabilities: The model's, of all classes.
+        target: The class to explain.
+    """
+
+    image: Tensor
+    probabilities: Tensor
+    target: int
+
+
+def explain_subjects(
+    model: nn.Module, missing: Mapping[str, Sequence[Subject]], settings: ExplainSettings, folder: Path
 ) -> None:
-    """Explain an image by each method and write `METHOD/NAME.npy`, `METHOD/NAME.png` and their record.
+    """Explain each method's images together and write `METHOD/NAME.npy`, `METHOD/NAME.png` and their record.
 
     The map's file holds float16 in [0, 1], of the image's size, NaN where no window lies; the picture shows the
     map times the probability of the class it explains.
     """
-    if not explainers:
-        return
     device = next(model.parameters()).device
-    images = {
-        index: torch.from_numpy(model_input(grey)).to(device) for index, grey in subject.patches().items()
+    wanted = {subject.name: subject for subjects in missing.values() for subject in subjects}
+    asked = {
+        name: {
+            index: _ask_window(
+                model, torch.from_numpy(model_input(grey)).to(device), subject, settings.target
+            )
+            for index, grey in subject.patches().items()
+        }
+        for name, subject in wanted.items()
     }
-    answers = {index: ask(model, image) for index, image in images.items()}
-    targets = {index: choose_target(target, subject, answer) for index, answer in answers.items()}
-    for method, explainer in explainers.items():
-        maps, heats, rows = {}, {}, []
-        for index, image in images.items():
-            began = time.perf_counter()
-            saliency = (
-                explainer(model, image[None], torch.tensor([targets[index]], device=device))[0].cpu().numpy()
-            )
-            probability = float(answers[index][targets[index]])
-            maps[index], heats[index] = saliency, saliency * probability
-            rows.append(
-                Row(
-                    name=subject.name,
-                    window=index,
-                    method=method,
-                    label=subject.label,
-                    prediction=int(answers[index].argmax()),
-                    target=targets[index],
-                    probability=probability,
-                    highest=float(saliency.max()),
-                    seconds=time.perf_counter() - began,
-                )
-            )
-        picture = picture_of(subject.grey, subject.assemble(heats), subject.mask, subject.label, _words(rows))
-        _write_map(folder / method / f"{subject.name}.npy", subject.assemble(maps))
-        write_bytes(folder / method / f"{subject.name}.png", picture)
-        write_record(folder / method, subject, rows)
+    for method, subjects in missing.items():
+        windows = [window for subject in subjects for window in asked[subject.name].values()]
+        if not windows:
+            continue
+        began = time.perf_counter()
+        saliencies = settings.explainers()[method](
+            model,
+            torch.stack([window.image for window in windows]),
+            torch.tensor([window.target for window in windows], device=device),
+        )
+        found = iter(saliencies.cpu().numpy())
+        seconds = (time.perf_counter() - began) / len(windows)
+        for subject in subjects:
+            maps = {index: next(found) for index in asked[subject.name]}
+            _write(folder / method, subject, asked[subject.name], maps, seconds)
+
+
+def _ask_window(model: nn.Module, image: Tensor, subject: Subject, target: Target) -> _Asked:
+    probabilities = ask(model, image)
+    return _Asked(image, probabilities, choose_target(target, subject, probabilities))
+
+
+def _write(
+    folder: Path,
+    subject: Subject,
+    asked: Mapping[int, _Asked],
+    maps: Mapping[int, np.ndarray],
+    seconds: float,
+) -> None:
+    """Write a subject's map, picture and, last, record into a method's folder."""
+    rows = [
+        Row(
+            name=subject.name,
+            window=index,
+            method=folder.name,
+            label=subject.label,
+            prediction=int(window.probabilities.argmax()),
+            target=window.target,
+            probability=float(window.probabilities[window.target]),
+            highest=float(maps[index].max()),
+            seconds=seconds,
+        )
+        for index, window in asked.items()
+    ]
+    heat = subject.assemble({row.window: maps[row.window] * row.probability for row in rows})
+    picture = picture_of(subject.grey, heat, subject.mask, subject.label, _words(rows))
+    _write_map(folder / f"{subject.name}.npy", subject.assemble(dict(maps)))
+    write_bytes(folder / f"{subject.name}.png", picture)
+    write_record(folder, subject, rows)
 
 
 def ask(model: nn.Module, image: Tensor) -> Tensor:

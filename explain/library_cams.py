@@ -21,15 +21,22 @@ from torch import Tensor, fx, nn
 from explain.activations import activations, at_least_single, graph_of, logit
 from explain.maps import rescale
 
-LastBlockMethod = Literal["GradCAM", "GradCAMPlusPlus"]
+LastBlockMethod = Literal["GradCAM", "GradCAMPlusPlus", "XGradCAM", "LayerCAM"]
 """Methods that weigh the feature maps at the end of the last block, by the library's names."""
 
-_FEATURES_UNIT, _SCORE_UNIT = 2.0**20, 2.0**40
+_FEATURES_UNIT: dict[LastBlockMethod, float] = {
+    "GradCAM": 1.0,
+    "GradCAMPlusPlus": 2.0**20,
+    "XGradCAM": 2.0**-20,
+    "LayerCAM": 1.0,
+}
+_SCORE_UNIT = 2.0**40
 """The units in which the library is shown features or scores; powers of two, so that no digit is lost.
 
 The library guards its divisions by adding 1e-6 or 1e-7 to the divisor. Beside the gradients of a mean over many
 pixels, or their squares, that is not small: in our own units it changes a Grad-CAM++ of a trained network by up to
-0.07. The features' unit is the smaller, since Grad-CAM++ takes third powers of the gradients, in float32.
+0.07. The features' unit is the smaller, since Grad-CAM++ takes third powers of the gradients, in float32. XGrad-CAM
+divides by the sum of a feature map, which its unit makes large.
 """
 
 
@@ -56,7 +63,7 @@ def last_block_map(
     layers = activations(model, image).layers
     with torch.inference_mode(mode=False), torch.enable_grad():
         network = own_copy(model)
-        network.watch(layers[-1], _FEATURES_UNIT)
+        network.watch(layers[-1], _FEATURES_UNIT[method])
         return _answer(getattr(_import(), method)(network, [network.watched]), image, target, 1.0)
 
 
@@ -155,14 +162,14 @@ def own_copy(model: nn.Module) -> Copy:
         InputError: The network has no graph.
     """
     traced = graph_of(model)
-    shared: dict[int, Any] = {id(one): one.detach() for one in traced.buffers()}
-    shared |= {id(one): nn.Parameter(one.detach(), requires_grad=False) for one in traced.parameters()}
+    shared: dict[int, Any] = {id(one): one.detach() for one in traced.module.buffers()}
+    shared |= {id(one): nn.Parameter(one.detach(), requires_grad=False) for one in traced.module.parameters()}
     graph = fx.Graph()
     graph.output(graph.graph_copy(traced.graph, {}))
     copied = Copy(graph)
     for node in graph.nodes:
         if node.op in {"call_module", "get_attr"}:
-            original = operator.attrgetter(str(node.target))(traced)
+            original = operator.attrgetter(str(node.target))(traced.module)
             node.target = f"at_{node.name}"
             # What stands in deepcopy's memo counts as copied; a fresh one for each call makes fresh modules.
             setattr(copied, node.target, copy.deepcopy(original, dict(shared)))

@@ -46,7 +46,7 @@ class Row:
         target: The class that was explained.
         probability: Its softmax probability.
         highest: The map's largest value; 0 where the method found nothing.
-        seconds: What it took.
+        seconds: What it took, its share of the time of those that were explained together.
     """
 
     name: str

@@ -1,8 +1,8 @@
-r"""The model asked about masked copies of one image: the hot loop of the methods that sample their input.
+r"""The model asked about masked copies of images: the hot loop of the methods that sample their input.
 
-All masks of all layers form one stream of batches, the most telling first. A batch's masks are resized, applied
-and forgotten; what stays of a mask is four numbers for the weighted sum, which is taken over the small feature
-maps and resized once: resizing is linear, so
+All masks of all layers, and of all images that are explained together, form one stream of batches, an image's most
+telling masks first. A batch's masks are resized, applied and forgotten; what stays of a mask is four numbers for the
+weighted sum, which is taken over the small feature maps and resized once: resizing is linear, so
 
 $\sum_m w_m \frac{R(A_m) - \min R(A_m)}{s_m} = R(\sum_m \frac{w_m}{s_m} A_m) - \sum_m \frac{w_m}{s_m} \min R(A_m)$
 
@@ -24,36 +24,101 @@ Progress = Callable[[int, int], None]
 """Told after each batch how many forward passes are done, and of how many; what it raises ends the work."""
 
 
+MakeMasks = Callable[[int, int], Float[Tensor, "some height width"]]
+"""Makes the masks from a place up to another."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about one image.
+
+    Args:
+        image: $I$, model-ready: where a mask is 0 the pixel is 0 after normalisation.
+        make_masks: Makes its masks.
+        count: How many masks there are.
+    """
+
+    image: Float[Tensor, "channels height width"]
+    make_masks: MakeMasks
+    count: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said to some masks of a question.
+
+    Args:
+        question: The question's place.
+        begin: The first mask.
+        end: The one past the last.
+        confidences: Softmax probabilities in the image under each mask.
+    """
+
+    question: int
+    begin: int
+    end: int
+    confidences: Float[Tensor, "some classes"]
+
+
 def ask_about(
-    engine: Engine,
-    image: Float[Tensor, "channels height width"],
-    make_masks: Callable[[int, int], Float[Tensor, "some height width"]],
-    count: int,
-    progress: Progress | None = None,
-) -> Iterator[tuple[int, int, Float[Tensor, "some classes"]]]:
-    r"""Ask the model about masked copies of an image, a batch after the other: $\Psi(I \odot m)$ of all classes.
+    engine: Engine, questions: Sequence[Question], progress: Progress | None = None
+) -> Iterator[Answer]:
+    r"""Ask the model about masked copies of images, a batch after the other: $\Psi(I \odot m)$ of all classes.
+
+    A batch goes on with the next question where one ends: only the last of all is padded.
 
     Args:
         engine: What answers for the model.
-        image: $I$, model-ready: where a mask is 0 the pixel is 0 after normalisation.
-        make_masks: Makes the masks from a place up to another; asked for in order, a batch at a time.
-        count: How many masks there are.
+        questions: The images, all of one size, and their masks.
         progress: Told after each batch.
 
     Yields:
-        The first and the one past the last mask, and the softmax probabilities in the image under each.
+        The answers, in the order of the masks; a batch that holds masks of several questions gives several.
     """
-    asked = image.float()
-    buffer = asked.new_zeros(
-        (engine.batch, *image.shape)
-    )  # rows past a last, short batch keep what they held
-    for begin in range(0, count, engine.batch):
-        end = min(begin + engine.batch, count)
-        torch.mul(asked, make_masks(begin, end)[:, None], out=buffer[: end - begin])
-        answers = engine.ask(buffer)[: end - begin].clone()
+    total = sum(question.count for question in questions)
+    if not total:
+        return
+    buffer = torch.zeros(  # rows past a last, short batch keep what they held
+        (engine.batch, *questions[0].image.shape), device=questions[0].image.device
+    )
+    done = 0
+    for batch in _batches([question.count for question in questions], engine.batch):
+        filled = 0
+        for place, begin, end in batch:
+            masks = questions[place].make_masks(begin, end)[:, None]
+            rows = buffer[filled : filled + end - begin]
+            torch.mul(questions[place].image.float(), masks, out=rows)
+            filled += end - begin
+        answers = engine.ask(buffer)[:filled].clone()
+        done += filled
         if progress:
-            progress(end, count)
-        yield begin, end, answers
+            progress(done, total)
+        parts = torch.split(answers, [end - begin for _, begin, end in batch])
+        for (place, begin, end), confidences in zip(batch, parts, strict=True):
+            yield Answer(place, begin, end, confidences)
+
+
+def _batches(counts: Sequence[int], size: int) -> Iterator[list[tuple[int, int, int]]]:
+    """Cut questions of so many masks into full batches of parts: a question's place, its first mask, one past the last.
+
+    Example:
+        >>> list(_batches([3, 0, 3], 4))
+        [[(0, 0, 3), (2, 0, 1)], [(2, 1, 3)]]
+    """
+    batch: list[tuple[int, int, int]] = []
+    room = size
+    for place, count in enumerate(counts):
+        begin = 0
+        while begin < count:
+            end = min(count, begin + room)
+            batch.append((place, begin, end))
+            room -= end - begin
+            begin = end
+            if not room:
+                yield batch
+                batch, room = [], size
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True)
@@ -131,15 +196,23 @@ class MaskStream:
         """The places of all masks, layer after layer, in the order in which they are asked about."""
         return self._order
 
+    @property
+    def question(self) -> Question:
+        """What is to be asked."""
+        return Question(self._image, self._make_masks, self.forwards)
+
     def ask(self, progress: Progress | None = None) -> Iterator[int]:
         """Ask about one batch after the other; yield how many masks have been asked about."""
-        for begin, end, answers in ask_about(
-            self._engine, self._image, self._make_masks, self.forwards, progress
-        ):
-            if not self._confidences.shape[1]:
-                self._confidences = answers.new_full((self.forwards, answers.shape[1]), torch.nan)
-            self._confidences[self._order[begin:end]] = answers
-            yield end
+        for answer in ask_about(self._engine, [self.question], progress):
+            self.learn(answer)
+            yield answer.end
+
+    def learn(self, answer: Answer) -> None:
+        """Keep an answer to this stream's question."""
+        confidences = answer.confidences
+        if not self._confidences.shape[1]:
+            self._confidences = confidences.new_full((self.forwards, confidences.shape[1]), torch.nan)
+        self._confidences[self._order[answer.begin : answer.end]] = confidences
 
     def layers(self) -> list[ScoredMasks]:
         """Return what is known so far, layer by layer."""
@@ -164,6 +237,12 @@ class MaskStream:
                 lowest, span, _ = self._numbers[:, chosen[rows], None, None].to(large.dtype)
                 masks[rows] = ((large - lowest) / span).clamp(0, 1)
         return masks
+
+
+def ask_together(engine: Engine, streams: Sequence[MaskStream], progress: Progress | None = None) -> None:
+    """Ask about all masks of several images' streams, in batches that they share."""
+    for answer in ask_about(engine, [stream.question for stream in streams], progress):
+        streams[answer.question].learn(answer)
 
 
 def _measure(features: Float[Tensor, "maps _ _"], size: tuple[int, int]) -> Float[Tensor, "3 maps"]:

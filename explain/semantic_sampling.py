@@ -7,16 +7,16 @@ each lets through; (4) the blocks' maps are fused, from the image to the output.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from explain.activations import Activations, Gradients, activations, log_confidence, logit
 from explain.engines import Engine, EngineName, choose_engine
 from explain.maps import otsu, rescale
-from explain.scoring import MaskStream, Progress, ScoredMasks, Stream, weighted_masks
+from explain.scoring import MaskStream, Progress, ScoredMasks, Stream, ask_together, weighted_masks
 
 Gate = Literal["hard", "soft"]
 Keep = Callable[[Float[Tensor, " maps"]], Bool[Tensor, " maps"]]
@@ -104,8 +104,11 @@ class Choice:
     ranks: Float[Tensor, " maps"]
 
 
+AnyStream_co = TypeVar("AnyStream_co", bound=Stream, covariant=True)
+
+
 @dataclass(frozen=True)
-class Samples:
+class Samples(Generic[AnyStream_co]):
     """All that is to be asked about an image, for all its targets.
 
     Args:
@@ -120,7 +123,7 @@ class Samples:
     sampling: Sampling
     engine: Engine
     layers: tuple[str, ...]
-    stream: Stream
+    stream: AnyStream_co
     choices: dict[int, list[Choice]]
     size: tuple[int, int]
 
@@ -145,6 +148,39 @@ def explain_targets(
     for _ in samples.stream.ask(progress):
         pass
     return [conclude(samples, target, samples.stream.layers(), samples.stream.forwards) for target in targets]
+
+
+def explain_images(
+    sampling: Sampling,
+    model: nn.Module,
+    images: Float[Tensor, "batch channels height width"],
+    targets: Int[Tensor, " batch"],
+) -> Float[Tensor, "batch height width"]:
+    """Explain one target of each image; images that are explained together share their batches.
+
+    Args:
+        sampling: How.
+        model: A network in eval mode.
+        images: Model-ready.
+        targets: A class for each.
+
+    Returns:
+        The maps, in [0, 1].
+    """
+    if not len(images):
+        return images.new_zeros((0, *images.shape[2:]), dtype=torch.float32)
+    engine = choose_engine(model, images[0], sampling.engine)
+    wanted = [int(target) for target in targets]
+    samples = [
+        sample(sampling, model, image, [target], engine=engine)
+        for image, target in zip(images, wanted, strict=True)
+    ]
+    ask_together(engine, [one.stream for one in samples])
+    maps = [
+        conclude(one, target, one.stream.layers(), one.stream.forwards)
+        for one, target in zip(samples, wanted, strict=True)
+    ]
+    return torch.stack([one.saliency for one in maps])
 
 
 def explain_in_steps(
@@ -190,10 +226,12 @@ def sample(
     model: nn.Module,
     image: Float[Tensor, "channels height width"],
     targets: Sequence[int],
+    *,
     plan: Plan | None = None,
-) -> Samples:
+    engine: Engine | None = None,
+) -> Samples[MaskStream]:
     """Do phases 1 and 2: choose the masks; without a plan they are in the order of their gradient scores."""
-    engine = choose_engine(model, image, sampling.engine)
+    engine = engine or choose_engine(model, image, sampling.engine)
     seen = activations(model, image, sampling.layers)
     choices = {target: _choose(seen, target, sampling.keep) for target in targets}
     features, ranks = [], []
@@ -234,7 +272,7 @@ def gradient_scores(gradients: Float[Tensor, "maps height width"]) -> Float[Tens
 
 
 def conclude(
-    samples: Samples,
+    samples: Samples[Stream],
     target: int,
     layers: Sequence[ScoredMasks],
     forwards: int,

@@ -28,6 +28,8 @@ class ExplainSettings:
         sise: SISE's settings.
         output: The folder for the maps; null is RUN/maps. Maps that it holds already are kept and not made again.
         overwrite: Whether to delete maps of these methods that were made with other settings.
+        at_once: How many images each method is given together, to share its batches; null is one on a CPU, eight on
+            a GPU. A killed run loses what it had of these.
         device: Where the model runs; auto takes a GPU where there is one.
     """
 
@@ -41,6 +43,7 @@ class ExplainSettings:
     sise: SISE
     output: Path | None
     overwrite: bool
+    at_once: int | None
     device: Literal["auto", "cpu", "cuda"]
 
     def __post_init__(self) -> None:
@@ -48,6 +51,8 @@ class ExplainSettings:
             raise InputError(f"--data {self.data} and --images {self._named()}: expected one of the two")
         if self.patches_per_class is not None:
             check_range("patches_per_class", self.patches_per_class, 1)
+        if self.at_once is not None:
+            check_range("at_once", self.at_once, 1)
         if self.target == "label" and self.images:
             raise InputError(
                 "target is label, expected prediction or a class for images: nobody knows their labels"

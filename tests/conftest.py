@@ -15,6 +15,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SPLITS = (Split.TRAIN, Split.TRAIN, Split.VALIDATION, Split.TEST)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing that is made here, by a command either, goes into the user's folder for caches."""
+    os.environ["SEVERSTAL_XAI_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def real_sample() -> Path:
     """The folder of real Severstal strips, in Kaggle's layout."""

@@ -9,9 +9,12 @@ from explain.methods.full_grad import FullGrad
 from explain.methods.grad_cam import GradCAM
 from explain.methods.grad_cam_plus_plus import GradCAMPlusPlus
 from explain.methods.integrated_gradients import IntegratedGradients
+from explain.methods.layer_cam import LayerCAM
 from explain.methods.rise import RISE
 from explain.methods.score_cam import ScoreCAM
 from explain.methods.sise import SISE
+from explain.methods.smooth_grad import SmoothGrad
+from explain.methods.xgrad_cam import XGradCAM
 
 METHODS: dict[str, Callable[..., Explainer]] = {
     "sise": SISE,
@@ -23,5 +26,8 @@ METHODS: dict[str, Callable[..., Explainer]] = {
     "extremal_perturbation": ExtremalPerturbation,
     "integrated_gradients": IntegratedGradients,
     "full_grad": FullGrad,
+    "xgrad_cam": XGradCAM,
+    "layer_cam": LayerCAM,
+    "smooth_grad": SmoothGrad,
 }
 """Every method that can be asked for: its name, and the class of its settings."""

@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float, Int
 from skimage.filters import threshold_otsu
 from torch import Tensor, nn
 
+from explain.activations import resting
 from explain.engines import EngineName, check_engine
-from explain.explainer import explain_each
 from explain.scoring import Progress
-from explain.semantic_sampling import Gate, Sampling, SemanticMap, explain_targets
+from explain.semantic_sampling import Gate, Sampling, SemanticMap, explain_images, explain_targets
 from severstal_xai.errors import InputError
 
 
@@ -43,7 +43,7 @@ class AdaSISE:
         targets: Int[Tensor, " batch"],
     ) -> Float[Tensor, "batch height width"]:
         """Explain each image's target; float32 maps in [0, 1]."""
-        return explain_each(lambda *one: self.explain(*one).saliency, model, images, targets)
+        return explain_images(self.sampling(), resting(model), images, targets)
 
     def explain(
         self,
@@ -53,8 +53,11 @@ class AdaSISE:
         progress: Progress | None = None,
     ) -> SemanticMap:
         """Explain one image's target with a network in eval mode, and keep what each block saw."""
-        sampling = Sampling(keep_prominent, 0.0, self.gate, self.layers, self.engine)
-        return explain_targets(sampling, model, image, [target], progress)[0]
+        return explain_targets(self.sampling(), model, image, [target], progress)[0]
+
+    def sampling(self) -> Sampling:
+        """Return how to sample by these settings."""
+        return Sampling(keep_prominent, 0.0, self.gate, self.layers, self.engine)
 
 
 def keep_prominent(alpha: Float[Tensor, " maps"]) -> Bool[Tensor, " maps"]:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from explain.engines import EngineName, check_engine, choose_engine
 from explain.explainer import explain_each
 from explain.maps import rescale, resize
-from explain.scoring import Progress, ask_about
+from explain.scoring import Progress, Question, ask_about
 from severstal_xai.errors import check_range
 
 _ROUNDING = 1e-6
@@ -97,9 +97,10 @@ class RISE:
         def make_masks(begin: int, end: int) -> Tensor:
             return enlarge(lots.open_cells[begin:end].to(image.device), lots.indents[begin:end], size)
 
-        for begin, end, confidences in ask_about(engine, image, make_masks, self.masks, progress):
-            answers.append(confidences[:, list(targets)])
-            total += torch.einsum("mt,mhw->thw", answers[-1].double(), make_masks(begin, end).double())
+        for answer in ask_about(engine, [Question(image, make_masks, self.masks)], progress):
+            answers.append(answer.confidences[:, list(targets)])
+            masks = make_masks(answer.begin, answer.end).double()
+            total += torch.einsum("mt,mhw->thw", answers[-1].double(), masks)
         importance = total / (self.probability * self.masks)
         return list((rescale(importance) * _differ(torch.cat(answers))[:, None, None]).float())
 

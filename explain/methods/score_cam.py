@@ -25,7 +25,7 @@ from explain.activations import activations
 from explain.engines import EngineName, check_engine, choose_engine
 from explain.explainer import explain_each
 from explain.maps import rescale, resize
-from explain.scoring import Progress, ask_about
+from explain.scoring import Progress, Question, ask_about
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class ScoreCAM:
         def make_masks(begin: int, end: int) -> Tensor:
             return rescale(resize(features[begin:end], size))
 
-        answers = [some for _, _, some in ask_about(engine, image, make_masks, len(features), progress)]
+        answers = list(ask_about(engine, [Question(image, make_masks, len(features))], progress))
         if not answers:
             return [image.new_zeros(size, dtype=torch.float32) for _ in targets]
-        confidences = torch.cat(answers)
+        confidences = torch.cat([answer.confidences for answer in answers])
         coarse = torch.stack([class_activation_map(features, confidences[:, target]) for target in targets])
         return list(rescale(resize(coarse, size)))
 

@@ -7,11 +7,20 @@ from typing import get_args
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from explain.activations import resting
 from explain.budget import check_budget, draw_plan, explain_within
 from explain.engines import EngineName, check_engine
 from explain.explainer import explain_each
 from explain.scoring import Progress
-from explain.semantic_sampling import Gate, Sampling, SemanticMap, explain_in_steps, explain_targets, sample
+from explain.semantic_sampling import (
+    Gate,
+    Sampling,
+    SemanticMap,
+    explain_images,
+    explain_in_steps,
+    explain_targets,
+    sample,
+)
 from severstal_xai.errors import InputError, check_range
 
 
@@ -51,7 +60,9 @@ class SISE:
         targets: Int[Tensor, " batch"],
     ) -> Float[Tensor, "batch height width"]:
         """Explain each image's target; float32 maps in [0, 1]."""
-        return explain_each(lambda *one: self.explain(*one).saliency, model, images, targets)
+        if self.budget < 1:  # each image's next masks depend on what was found: no batch is shared
+            return explain_each(lambda *one: self.explain(*one).saliency, model, images, targets)
+        return explain_images(self.sampling(), resting(model), images, targets)
 
     def explain(
         self,
@@ -62,7 +73,7 @@ class SISE:
     ) -> SemanticMap:
         """Explain one image's target with a network in eval mode, and keep what each block saw."""
         if self.budget < 1:
-            samples = sample(self.sampling(), model, image, [target], draw_plan)
+            samples = sample(self.sampling(), model, image, [target], plan=draw_plan)
             return explain_within(samples, target, budget=self.budget, progress=progress)
         return explain_targets(self.sampling(), model, image, [target], progress)[0]
 

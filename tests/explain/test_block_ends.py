@@ -1,5 +1,7 @@
 """The layers that SISE looks at, on the networks whose numbers of maps are known."""
 
+import linecache
+
 import pytest
 import torch
 import torchvision
@@ -98,6 +100,36 @@ class AskingSizes(nn.Module):
 
 def test_a_number_that_is_taken_from_the_images_shape_is_no_way_past_the_layers() -> None:
     assert activations(AskingSizes().eval(), torch.zeros(3, 8, 8)).layers == ("relu", "second")
+
+
+class Scaling(nn.Module):
+    """A network whose code makes a tensor: it is part of the graph, and of no module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        scaled = images * torch.tensor([1.0, 2.0, 3.0])[:, None, None]
+        logits: Tensor = self.convolution(scaled).mean(dim=(2, 3))
+        return logits
+
+
+def test_a_tensor_that_the_networks_code_makes_does_not_stay_in_the_network() -> None:
+    model, image = Scaling().eval(), torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0))
+    before = set(vars(model))
+    seen = activations(model, image)
+    torch.testing.assert_close(seen.logits, model(image[None]))
+    assert set(vars(model)) == before
+
+
+def test_no_source_is_kept_of_the_graphs_that_were_made() -> None:
+    model, image = build_classifier("resnet18", 5, seed=0).eval(), torch.zeros(3, 32, 32)
+    activations(model, image)
+    before = len(linecache.cache)
+    for _ in range(3):
+        activations(model, image)
+    assert len(linecache.cache) == before
 
 
 def test_a_network_without_blocks_is_told_so() -> None:

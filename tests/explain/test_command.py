@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,30 @@ def test_a_strip_is_cut_into_windows_and_stitched_back(
         expected = METHODS["grad_cam"]()(model, image, torch.tensor([2]))[0].numpy()
         np.testing.assert_array_equal(cut(stitched, window), expected.astype(np.float16))
     assert [int(row["window"]) for row in rows_of(tmp_path / "maps/explained.csv")] == list(range(6))
+
+
+def test_images_that_are_explained_together_get_the_maps_that_each_gets_alone(
+    run_folder: Path, made_data: Manifest, strip: np.ndarray, tmp_path: Path
+) -> None:
+    """Patches, a strip and a file that is no image, in batches that they share."""
+    inside = tmp_path / "in"
+    inside.mkdir()
+    for patch in made_data.of_split(Split.TEST)[:3]:
+        shutil.copy(made_data.root / patch.image, inside)
+    Image.fromarray(strip).save(inside / "coil.png")
+    (inside / "m_no_image.png").write_text("steel")
+    common = ["--run", str(run_folder), "--images", str(inside), "--methods", "sise", *FEW_MASKS]
+    written = {}
+    for at_once in ("1", "3"):
+        folder = tmp_path / at_once
+        assert main([*common, "--at_once", at_once, "--output", str(folder)]) == 0
+        written[at_once] = {
+            path.name: path.read_bytes() for path in folder.glob("sise/*") if path.suffix in {".npy", ".png"}
+        }
+        assert len(rows_of(folder / "explained.csv")) == 3 + 6
+        assert len(rows_of(folder / "rejected.csv")) == 1
+    assert len(written["1"]) == 2 * 4
+    assert written["1"] == written["3"]
 
 
 def test_bad_files_are_named_and_the_others_go_on(

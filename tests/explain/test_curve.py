@@ -41,7 +41,7 @@ def test_a_budget_played_back_gives_the_map_of_a_budget_that_asks() -> None:
 def test_a_replay_hides_what_was_not_asked_yet_and_ends_with_all() -> None:
     model = build_classifier("resnet18", 5, seed=0).eval()
     image = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0))
-    stream = sample(SISE().sampling(), model, image, [2], draw_plan).stream
+    stream = sample(SISE().sampling(), model, image, [2], plan=draw_plan).stream
     for _ in stream.ask():
         pass
     replay = Replay(stream)

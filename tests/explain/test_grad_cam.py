@@ -1,4 +1,4 @@
-"""Grad-CAM and Grad-CAM++ against slow copies of their equations in float64."""
+"""Grad-CAM, Grad-CAM++, XGrad-CAM and LayerCAM against slow copies of their equations in float64."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from explain.explainer import Explainer
 from explain.methods.grad_cam import GradCAM
 from explain.methods.grad_cam_plus_plus import GradCAMPlusPlus
+from explain.methods.layer_cam import LayerCAM
+from explain.methods.xgrad_cam import XGradCAM
 from severstal_xai.model import build_classifier
 
-Weights = Callable[[np.ndarray, np.ndarray], float]
+Weights = Callable[[np.ndarray, np.ndarray], float | np.ndarray]
 
 
 def slow_grad_cam_weight(features: np.ndarray, gradients: np.ndarray) -> float:
@@ -26,6 +28,14 @@ def slow_grad_cam_plus_plus_weight(features: np.ndarray, gradients: np.ndarray) 
     return weight
 
 
+def slow_xgrad_cam_weight(features: np.ndarray, gradients: np.ndarray) -> float:
+    return float((features * gradients).sum() / features.sum()) if features.any() else 0.0
+
+
+def slow_layer_cam_weight(features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    return np.where(gradients > 0, gradients, 0)
+
+
 def slow_map(
     features: np.ndarray, gradients: np.ndarray, weight: Weights, size: tuple[int, int]
 ) -> np.ndarray:
@@ -37,14 +47,19 @@ def slow_map(
     return stretched
 
 
-BOTH = pytest.mark.parametrize(
+ALL = pytest.mark.parametrize(
     ("method", "weight"),
-    [(GradCAM(), slow_grad_cam_weight), (GradCAMPlusPlus(), slow_grad_cam_plus_plus_weight)],
-    ids=["grad_cam", "grad_cam_plus_plus"],
+    [
+        (GradCAM(), slow_grad_cam_weight),
+        (GradCAMPlusPlus(), slow_grad_cam_plus_plus_weight),
+        (XGradCAM(), slow_xgrad_cam_weight),
+        (LayerCAM(), slow_layer_cam_weight),
+    ],
+    ids=["grad_cam", "grad_cam_plus_plus", "xgrad_cam", "layer_cam"],
 )
 
 
-@BOTH
+@ALL
 def test_it_equals_its_definition_on_resnet(method: Explainer, weight: Weights) -> None:
     """The last layer's gradients, under a mean and a linear head, are the head's weights over the pixels."""
     model = build_classifier("resnet18", 5, seed=0).eval()
@@ -75,7 +90,7 @@ class Uneven(nn.Module):
         return logits
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("target", [0, 1, 4])
 def test_it_equals_its_definition_where_gradients_differ_by_pixel(
     method: Explainer, weight: Weights, target: int

@@ -9,8 +9,16 @@ from explain.methods import METHODS
 from severstal_xai.errors import InputError
 from severstal_xai.model import build_classifier
 
-BY_LIBRARIES = ("grad_cam", "grad_cam_plus_plus", "integrated_gradients", "full_grad")
-BY_GRAPH = ("grad_cam", "grad_cam_plus_plus", "full_grad")
+BY_LIBRARIES = (
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "xgrad_cam",
+    "layer_cam",
+    "integrated_gradients",
+    "smooth_grad",
+    "full_grad",
+)
+BY_GRAPH = ("grad_cam", "grad_cam_plus_plus", "xgrad_cam", "layer_cam", "full_grad")
 
 
 @pytest.fixture
@@ -70,7 +78,7 @@ def test_a_network_that_cannot_be_traced_is_refused_in_a_line(name: str, image: 
         METHODS[name]()(Unsteady().eval(), image[None], torch.tensor([0]))
 
 
-@pytest.mark.parametrize("name", ["grad_cam", "grad_cam_plus_plus"])
+@pytest.mark.parametrize("name", ["grad_cam", "grad_cam_plus_plus", "xgrad_cam", "layer_cam"])
 def test_a_network_without_a_block_is_refused_in_a_line(name: str, image: Tensor) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 5)).eval()
     with pytest.raises(InputError, match=r"^Sequential has no block end, expected a convolution"):

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from explain.engines import choose_engine
-from explain.scoring import MaskStream, ScoredMasks, ask_about, weighted_masks
+from explain.scoring import MaskStream, Question, ScoredMasks, ask_about, ask_together, weighted_masks
 
 
 @pytest.fixture
@@ -104,7 +104,28 @@ def test_masks_of_ones_and_zeros_give_the_images_own_answers_and_the_black_ones(
 ) -> None:
     masks = torch.stack([torch.ones(12, 12), torch.zeros(12, 12)])
     engine = choose_engine(model, image, "reference")
-    ((begin, end, answers),) = ask_about(engine, image, lambda begin, end: masks[begin:end], 2)
+    (answer,) = ask_about(engine, [Question(image, lambda begin, end: masks[begin:end], 2)])
     expected = model(torch.stack([image, torch.zeros_like(image)])).softmax(dim=1)
-    assert (begin, end) == (0, 2)
-    torch.testing.assert_close(answers, expected, atol=1e-6, rtol=0)
+    assert (answer.begin, answer.end) == (0, 2)
+    torch.testing.assert_close(answer.confidences, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("batch", [1, 4, 8, 64])
+def test_images_that_share_batches_are_answered_as_each_alone_with_fewer_of_them(
+    model: nn.Module, image: Tensor, features: Tensor, batch: int
+) -> None:
+    def streams() -> list[MaskStream]:
+        return [
+            stream_of(model, scale * image, features[:count], batch=batch)
+            for scale, count in ((1.0, 5), (2.0, 11), (3.0, 0), (-1.0, 3))
+        ]
+
+    together, told = streams(), []
+    engine = dataclasses.replace(choose_engine(model, image, "reference"), batch=batch)
+    ask_together(engine, together, lambda done, total: told.append((done, total)))
+    for alone, shared in zip(streams(), together, strict=True):
+        (expected,) = answers_of(alone)
+        torch.testing.assert_close(
+            shared.layers()[0].confidences, expected.confidences, atol=1e-6, rtol=0, equal_nan=False
+        )
+    assert told == [(min(19, done), 19) for done in range(batch, 19 + batch, batch)]
