@@ -17,6 +17,7 @@ from explain.benchmark_report import Benchmark, draw, tabulate
 from explain.measure import (
     Case,
     agreement_with_float64,
+    budget_costs,
     engine_costs,
     library_score_cam_cost,
     method_cost,
@@ -29,6 +30,8 @@ from severstal_xai.files import write_bytes, write_text
 from severstal_xai.model import Architecture
 
 Measured = TypeVar("Measured")
+_BUDGETS = (0.1, 0.4)
+"""The aim's, and that of the inspector's fast maps."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def measure(settings: BenchmarkSettings) -> Benchmark:
         engines=tuple(_alone(engine_costs, case)),
         overhead=_alone(overhead, case),
         score_cam=_alone(library_score_cam_cost, case),
+        budgets=_alone(budget_costs, case, _BUDGETS),
         agreement=_alone(agreement_with_float64, case),
     )
 

@@ -6,7 +6,7 @@ import platform
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,10 @@ from typing import Any, get_args
 import psutil
 import torch
 from jaxtyping import Float
-from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from explain.activations import activations
+from explain.budget import rank_correlation
 from explain.engines import Engine, EngineName, choose_engine, probe
 from explain.explainer import Explainer
 from explain.library_cams import ask_about_masks
@@ -26,6 +26,7 @@ from explain.methods import METHODS
 from explain.methods.sise import SISE
 from explain.metrics.localisation import energy_pointing
 from explain.scoring import MaskStream
+from explain.semantic_sampling import SemanticMap
 from severstal_xai.checkpoint import load_checkpoint
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
@@ -177,6 +178,25 @@ class LibraryCost:
 
 
 @dataclass(frozen=True)
+class BudgetCost:
+    """SISE within a budget beside its full map, medians over the images but for the correlation.
+
+    Args:
+        budget: The largest share of the forward passes.
+        seconds: What a map took.
+        share: The forward passes that it took, as a share of the full map's.
+        spearman: Rank correlation with the full map's pixels, an entry for each image.
+        claimed: What the map itself says of that.
+    """
+
+    budget: float
+    seconds: float
+    share: float
+    spearman: tuple[float, ...]
+    claimed: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Agreement:
     """SISE on the default engine beside SISE with the network in float64, an entry for each image.
 
@@ -284,6 +304,35 @@ def library_score_cam_cost(case: Case) -> LibraryCost:
     return LibraryCost(library, ours)
 
 
+def budget_costs(case: Case, budgets: Sequence[float]) -> tuple[BudgetCost, ...]:
+    """Explain the images fully, and within each budget."""
+    model, subjects = case.model(), case.subjects()
+    choose_engine(model, subjects[0].image)
+    full = [SISE().explain(model, asked.image, asked.target) for asked in subjects]
+    return tuple(_budget_cost(model, subjects, full, budget) for budget in budgets)
+
+
+def _budget_cost(
+    model: nn.Module, subjects: Sequence[Asked], full: Sequence[SemanticMap], budget: float
+) -> BudgetCost:
+    sise = SISE(budget=budget)
+    sise.explain(model, subjects[0].image, subjects[0].target)  # a first one that is not counted
+    seconds, found = [], []
+    for asked in subjects:
+        began = time.perf_counter()
+        found.append(sise.explain(model, asked.image, asked.target))
+        _synchronize(asked.image.device)
+        seconds.append(time.perf_counter() - began)
+    pairs = list(zip(found, full, strict=True))
+    return BudgetCost(
+        budget,
+        statistics.median(seconds),
+        statistics.median(one.forwards / max(1, whole.forwards) for one, whole in pairs),
+        tuple(rank_correlation(one.saliency, whole.saliency) for one, whole in pairs),
+        tuple(one.agreement for one in found),
+    )
+
+
 def agreement_with_float64(case: Case) -> Agreement:
     """Explain the images on the default engine and with the network in float64."""
     model, subjects = case.model(), case.subjects()
@@ -296,7 +345,7 @@ def agreement_with_float64(case: Case) -> Agreement:
             .explain(exact, asked.image.double(), asked.target)
             .saliency.cpu()
         )
-        correlations.append(float(spearmanr(fast.flatten(), slow.flatten()).statistic))
+        correlations.append(rank_correlation(fast, slow))
         if asked.mask is not None:
             difference = energy_pointing(fast, asked.mask) - energy_pointing(slow, asked.mask)
             differences.append(100 * abs(difference))

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from explain import engines
 from explain.benchmark import _alone, main
+from explain.engines import Engine
 from explain.measure import Case, method_cost
 from explain.methods.sise import SISE
 from severstal_xai.errors import InputError
@@ -27,10 +29,16 @@ def test_a_measurement_has_a_process_of_its_own() -> None:
     assert _alone(os.getpid) != os.getpid()
 
 
+def without_compiler(_wanted: object) -> Engine:
+    raise RuntimeError("no compiler")
+
+
 def test_the_command_writes_figures_table_and_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("explain.benchmark._alone", lambda work, *arguments: work(*arguments))  # sooner
+    monkeypatch.setattr("explain.engines.shutil.which", lambda _name: None)
+    monkeypatch.setitem(engines._MAKERS, "compiled", without_compiler)
     output = tmp_path / "benchmark"
     small = ["--architecture", "resnet18", "--size", "64", "--mu", "0.95", "--methods", "sise,grad_cam"]
     assert main([*small, "--output", str(output), "--device", "cpu"]) == 0
@@ -38,9 +46,13 @@ def test_the_command_writes_figures_table_and_picture(
     assert [one["method"] for one in measured["methods"]] == ["sise", "grad_cam"]
     assert all(one["seconds"] > 0 and one["forwards"] > 0 for one in measured["methods"])
     assert measured["overhead"]["ratio"] > 0.5
-    assert {one["engine"] for one in measured["engines"]} == {"reference", "openvino", "half"}
-    (reference,) = [one for one in measured["engines"] if one["engine"] == "reference"]
-    assert reference["speed"] == 1
+    by_name = {one["engine"]: one for one in measured["engines"]}
+    assert by_name.keys() == {"openvino", "openvino_float32", "compiled", "half", "reference"}
+    assert by_name["compiled"]["milliseconds"] is None
+    assert "no compiler" in by_name["compiled"]["reason"]
+    assert by_name["reference"]["speed"] == 1
+    assert [one["budget"] for one in measured["budgets"]] == [0.1, 0.4]
+    assert all(0 < one["share"] < 0.6 and one["spearman"][0] > 0.5 for one in measured["budgets"])
     assert measured["agreement"]["spearman"][0] > 0.99
     table = (output / "benchmark.md").read_text()
     assert "9.21" in table, "the paper's Table 7: SISE, ResNet-50"
