@@ -64,8 +64,8 @@ class SmoothGrad:
 
         deviation = self.noise * float(image.max() - image.min())
         chance = torch.Generator().manual_seed(self.seed)  # on the CPU, so that every device gets the same
-        total = torch.zeros_like(image, dtype=torch.float64)
         with torch.inference_mode(mode=False), torch.enable_grad():
+            total = torch.zeros_like(image, dtype=torch.float64)
             saliency = Saliency(at_least_single(model))
             for begin in range(0, self.samples, _BATCH):
                 count = min(_BATCH, self.samples - begin)
