@@ -285,7 +285,8 @@ def _words(rows: Sequence[Row]) -> str:
 
 
 def _sure(row: Row) -> str:
-    return f"{row.target} {CLASSES[row.target].name} {row.probability:.2f}"
+    nothing = "" if row.highest else " (nothing found)"
+    return f"{row.target} {CLASSES[row.target].name} {row.probability:.2f}{nothing}"
 
 
 def _write_map(path: Path, saliency: np.ndarray) -> None:
