@@ -33,7 +33,7 @@ class Compute:
     reason: str
 
     @property
-    def precision(self) -> str:
+    def precision(self) -> Precision:
         """The number format as the settings name it."""
         return "bf16" if self.dtype == torch.bfloat16 else "float32"
 

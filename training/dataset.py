@@ -71,16 +71,17 @@ class Batches:
 class TrainingBatches:
     """The batches of an epoch, for its number. Its length is an epoch's, in patches."""
 
-    def __init__(self, batches: Batches, sampler: EpochSampler) -> None:
+    def __init__(self, batches: Batches, sampler: EpochSampler, batch_size: int) -> None:
         self._batches = batches
         self._sampler = sampler
+        self._batch_size = batch_size
 
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __call__(self, epoch: int) -> Batches:
-        """Return the epoch's batches; take them before asking for another epoch's."""
-        self._sampler.set_epoch(epoch)
+    def __call__(self, epoch: int, steps: int = 0) -> Batches:
+        """Return the epoch's batches without its first `steps`; take them before asking for another epoch's."""
+        self._sampler.set_epoch(epoch, steps * self._batch_size)
         return self._batches
 
 
@@ -95,7 +96,7 @@ def training_batches(settings: Settings, manifest: Manifest, device: torch.devic
     dataset = PatchDataset(manifest, patches, Augmenter(settings.augmentation, settings.seed))
     full = len(sampler) - len(sampler) % settings.batch_size
     loader = _loader(dataset, sampler, settings, device, drop_last=full > 0)
-    return TrainingBatches(Batches(loader, full or len(sampler)), sampler)
+    return TrainingBatches(Batches(loader, full or len(sampler)), sampler, settings.batch_size)
 
 
 def evaluation_batches(settings: Settings, manifest: Manifest, split: Split, device: torch.device) -> Batches:

@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 from torch import nn
+from torch.optim import SGD
 from tqdm import tqdm
 
 from severstal_xai.checkpoint import ModelCard, load_checkpoint, save_checkpoint
@@ -23,11 +24,12 @@ from training.compute import Compute, choose_compute
 from training.dataset import evaluation_batches, training_batches, workers
 from training.figures import confusion_figure, curves_figure
 from training.history import Epoch, best_of, table_of
-from training.loop import Judged, Watch, judge, train
+from training.loop import Judged, Watch, judge, sgd, train
 from training.plan import check_splits, plan
 from training.report import Run, model_card
 from training.scores import as_json, paper_as_json, score
 from training.settings import Settings
+from training.state import Begun, Place, capture, check_same, load_state, save_state
 
 Say = Callable[[str], object]
 """Prints a line on the console."""
@@ -44,13 +46,33 @@ def fit(settings: Settings, say: Say) -> Run:
     """
     manifest = read_manifest(settings.data)
     check_splits(manifest)
-    run_folder.check_output(settings.output, data=settings.data, overwrite=settings.overwrite)
-    compute = choose_compute(settings.device, settings.precision)
+    run_folder.check_output(
+        settings.output, data=settings.data, overwrite=settings.overwrite, resume=settings.resume
+    )
+    begun = find_begun(settings, manifest)
+    compute = choose_compute(settings.device, begun.precision if begun else settings.precision)
     for line in plan(settings, manifest, compute, workers(settings.workers, compute.device)):
         say(line)
+    if begun:
+        say(f"Goes on after epoch {len(begun.place.epochs)}, step {begun.place.tally.steps}")
     check_patches(manifest)
-    epochs = train_and_keep(settings, manifest, compute, say)
-    return score_and_report(settings, manifest, compute, epochs)
+    with run_folder.owned(settings.output):
+        epochs = train_and_keep(settings, manifest, compute, begun, say)
+        return score_and_report(settings, manifest, compute, epochs)
+
+
+def find_begun(settings: Settings, manifest: Manifest) -> Begun | None:
+    """Return the state of the run to go on with; None where there is none, or a new one is wanted.
+
+    Raises:
+        InputError: The run was begun with other settings or on other data, or its state cannot be read.
+    """
+    path = settings.output / run_folder.STATE_FILE
+    if not settings.resume or not path.is_file():
+        return None
+    begun = load_state(path)
+    check_same(begun, plain(settings), manifest.checksum, where=settings.output)
+    return begun
 
 
 def check_patches(manifest: Manifest) -> None:
@@ -59,27 +81,40 @@ def check_patches(manifest: Manifest) -> None:
         manifest.read_image(patch)
 
 
-def train_and_keep(settings: Settings, manifest: Manifest, compute: Compute, say: Say) -> list[Epoch]:
-    """Train from scratch and save each epoch: last, best so far, history."""
+def train_and_keep(
+    settings: Settings, manifest: Manifest, compute: Compute, begun: Begun | None, say: Say
+) -> Sequence[Epoch]:
+    """Train, from scratch or from where a run has come, and save each epoch: last, best so far, history."""
     model = compute.place(build_classifier(settings.architecture, len(CLASSES), settings.seed))
+    optimizer = sgd(model, settings)
+    if begun:
+        begun.restore(model, optimizer)
+    place = begun.place if begun else Place()
     training = training_batches(settings, manifest, compute.device)
     validation = evaluation_batches(settings, manifest, Split.VALIDATION, compute.device)
-    epochs: list[Epoch] = []
-    steps = settings.epochs * (len(training) + len(validation))
-    with progress(steps, "train") as watch:
-        for epoch in train(
+    saver = Saver(settings, manifest, compute, model, optimizer)
+    if not begun:
+        saver.save(place)  # from here on it is this run that is gone on with, not one that is overwritten
+    patches = len(training) + len(validation)
+    done = len(place.epochs) * patches + place.tally.count
+    with progress(settings.epochs * patches, "train", done) as watch:
+        for reached in train(
             model,
+            optimizer,
             training,
             validation,
             settings=settings,
             compute=compute,
+            begin=place,
             watch=watch,
+            after_step=saver.after_step,
             clock=time.perf_counter,
         ):
-            epochs.append(epoch)
-            keep(settings, manifest, model, epochs)
-            say(epoch_line(epochs, settings.epochs))
-    return epochs
+            place = reached
+            keep(settings, manifest, model, place.epochs)
+            saver.save(place)
+            say(epoch_line(place.epochs, settings.epochs))
+    return place.epochs
 
 
 def keep(settings: Settings, manifest: Manifest, model: nn.Module, epochs: Sequence[Epoch]) -> None:
@@ -87,12 +122,38 @@ def keep(settings: Settings, manifest: Manifest, model: nn.Module, epochs: Seque
     epoch, folder = epochs[-1].epoch, settings.output
     if len(epochs) == 1:
         run_folder.clear(folder)
-        write_text(folder / run_folder.SETTINGS_FILE, to_yaml(settings))
+    write_text(folder / run_folder.SETTINGS_FILE, to_yaml(settings))
     card = ModelCard(settings.architecture, manifest.checksum, epoch, plain(settings))
     save_checkpoint(folder, model, card, run_folder.LAST)
     if best_of(epochs).epoch == epoch:
         save_checkpoint(folder, model, card, run_folder.BEST)
     write_text(folder / run_folder.HISTORY_FILE, table_of(epochs).to_csv(index=False, lineterminator="\n"))
+
+
+class Saver:
+    """Saves a run's state: when told to, and after a step where it is time."""
+
+    def __init__(
+        self, settings: Settings, manifest: Manifest, compute: Compute, model: nn.Module, optimizer: SGD
+    ) -> None:
+        self._settings, self._manifest, self._compute = settings, manifest, compute
+        self._model, self._optimizer = model, optimizer
+        self._saved = time.monotonic()
+
+    def after_step(self, place: Place) -> None:
+        """Save where the last time is `save_every` minutes ago, unless the last loss is no number."""
+        if time.monotonic() - self._saved >= 60 * self._settings.save_every:
+            place.tally.check_finite()
+            self.save(place)
+
+    def save(self, place: Place) -> None:
+        """Save."""
+        weights, momentum = capture(self._model, self._optimizer)
+        begun = Begun(
+            place, plain(self._settings), self._manifest.checksum, self._compute.precision, weights, momentum
+        )
+        save_state(self._settings.output / run_folder.STATE_FILE, begun)
+        self._saved = time.monotonic()
 
 
 def score_and_report(
@@ -185,7 +246,7 @@ def plain(settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def progress(total: int, what: str) -> Iterator[Watch]:
+def progress(total: int, what: str, done: int = 0) -> Iterator[Watch]:
     """Show a bar that counts patches, with the time left; silent where no terminal looks on."""
-    with tqdm(total=total, desc=what, unit="patch", disable=None) as bar:
+    with tqdm(total=total, initial=done, desc=what, unit="patch", disable=None) as bar:
         yield bar.update

@@ -1,6 +1,7 @@
 """The training loop: what epochs do to a network. No files and no printing; the clock is an argument."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -8,31 +9,23 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.optim import SGD
 
-from severstal_xai.errors import InputError, about
+from severstal_xai.errors import about
 from training.compute import Compute
 from training.dataset import Batch
 from training.history import Epoch
 from training.schedule import Stream, chance, learning_rate
 from training.settings import Settings
+from training.state import Place
+from training.tally import Fit, Tally
 
 Watch = Callable[[int], object]
 """Told after each step how many patches it took."""
 
 
-@dataclass(frozen=True)
-class Fit:
-    """How well a network fits patches.
-
-    Args:
-        loss: Mean cross-entropy, in nats.
-        top1: Share of patches, 0 to 1, whose class is the most probable one.
-        count: Patches.
-    """
-
-    loss: float
-    top1: float
-    count: int
+AfterStep = Callable[[Place], object]
+"""Told after each training step how far the run has come; what it raises ends the run."""
 
 
 @dataclass(frozen=True)
@@ -43,95 +36,121 @@ class Judged:
     labels: Int64[Tensor, " patches"]
 
 
-def train(
-    model: nn.Module,
-    training: Callable[[int], Iterable[Batch]],
-    validation: Iterable[Batch],
-    *,
-    settings: Settings,
-    compute: Compute,
-    watch: Watch,
-    clock: Callable[[], float],
-) -> Iterator[Epoch]:
-    """Train the model, in place, by the paper's recipe: SGD, cross-entropy, a rate that halves.
-
-    Args:
-        model: On the device already.
-        training: The batches of an epoch, by its number from 1.
-        validation: The batches to validate on, the same after each epoch.
-        settings: The recipe.
-        compute: Where and how to compute.
-        watch: Told of each step, of training and of validation.
-        clock: Seconds from any start.
-
-    Yields:
-        What each epoch came to; until the next one is asked for, the model is as the epoch left it.
-
-    Raises:
-        InputError: A loss is not a finite number, or a patch cannot be read; the message names the epoch.
-    """
-    optimizer = torch.optim.SGD(
+def sgd(model: nn.Module, settings: Settings) -> SGD:
+    """Return the paper's optimizer; momentum and weight decay are ours."""
+    return SGD(
         model.parameters(),
         lr=settings.learning_rate,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
     )
-    for number in range(1, settings.epochs + 1):
-        rate = learning_rate(settings.learning_rate, settings.halve_every, number)
+
+
+def train(
+    model: nn.Module,
+    optimizer: SGD,
+    training: Callable[[int, int], Iterable[Batch]],
+    validation: Iterable[Batch],
+    *,
+    settings: Settings,
+    compute: Compute,
+    begin: Place,
+    watch: Watch,
+    after_step: AfterStep,
+    clock: Callable[[], float],
+) -> Iterator[Place]:
+    """Train the model, in place, by the paper's recipe: SGD, cross-entropy, a rate that halves.
+
+    Args:
+        model: On the device already.
+        optimizer: Of the model's weights.
+        training: The batches of an epoch, by its number from 1, without its first so many.
+        validation: The batches to validate on, the same after each epoch.
+        settings: The recipe.
+        compute: Where and how to compute.
+        begin: How far the model has come.
+        watch: Told of each step, of training and of validation.
+        after_step: Told of each step of training.
+        clock: Seconds from any start.
+
+    Yields:
+        How far the run has come after each epoch, whose row is the last; until the next one is asked for, the
+        model is as the epoch left it.
+
+    Raises:
+        InputError: A loss is not a finite number, or a patch cannot be read; the message names the epoch.
+    """
+    place = begin
+    while place.epoch <= settings.epochs:
+        rate = learning_rate(settings.learning_rate, settings.halve_every, place.epoch)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with about(f"epoch {number}"), _seeded(settings.seed, number, compute.device):
+        with about(f"epoch {place.epoch}"):
             start = clock()
-            trained = train_epoch(model, training(number), optimizer, compute, watch)
+            batches = training(place.epoch, place.tally.steps)
+            trained = train_epoch(
+                model,
+                optimizer,
+                batches,
+                settings=settings,
+                compute=compute,
+                begin=place,
+                watch=watch,
+                after_step=after_step,
+            )
             middle = clock()
             validated = fit_of(judge(model, validation, compute, watch))
             end = clock()
-        yield Epoch(
-            epoch=number,
+        epoch = Epoch(
+            epoch=place.epoch,
             learning_rate=rate,
-            train_loss=trained.loss,
-            train_top1=trained.top1,
+            train_loss=trained.fit().loss,
+            train_top1=trained.fit().top1,
             validation_loss=validated.loss,
             validation_top1=validated.top1,
             seconds=end - start,
-            images_per_second=trained.count / (middle - start),
+            images_per_second=(trained.fit().count - place.tally.count) / (middle - start),
         )
+        place = Place(place.epoch + 1, Tally(), (*place.epochs, epoch))
+        yield place
 
 
 def train_epoch(
     model: nn.Module,
+    optimizer: SGD,
     batches: Iterable[Batch],
-    optimizer: torch.optim.Optimizer,
+    *,
+    settings: Settings,
     compute: Compute,
+    begin: Place,
     watch: Watch,
-) -> Fit:
+    after_step: AfterStep,
+) -> Tally:
     """Train on each batch once.
 
     Returns:
-        The fit to the patches as they came, each judged by the weights of its step.
+        What the epoch came to: the patches as they came, each judged by the weights of its step.
 
     Raises:
         InputError: The loss is not a finite number; the message names the step.
     """
     model.train()
-    losses: list[Tensor] = []
-    hits: list[Tensor] = []
-    sizes: list[int] = []
+    tally = begin.tally
     for images, wherever_labels in batches:
         labels = wherever_labels.to(compute.device, non_blocking=True)
-        logits = compute.logits(model, images)
+        with _seeded(settings.seed, begin.epoch, tally.steps, compute.device):
+            logits = compute.logits(model, images)
         loss = cross_entropy(logits, labels)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
 
-        check_finite(losses)  # of the step before: to read this one's would make a GPU wait
-        losses.append(loss.detach())
-        hits.append((logits.argmax(dim=1) == labels).sum())
-        sizes.append(len(labels))
+        tally.check_finite()  # of the step before: to read this one's would make a GPU wait
+        tally = tally.plus(loss, (logits.argmax(dim=1) == labels).sum(), len(labels))
         watch(len(labels))
-    check_finite(losses)
-    return mean_fit(losses, hits, sizes)
+        after_step(dataclasses.replace(begin, tally=tally))
+    tally.check_finite()
+    return tally
 
 
 @torch.inference_mode()
@@ -153,37 +172,16 @@ def fit_of(judged: Judged) -> Fit:
         InputError: The loss is not a finite number.
     """
     loss = cross_entropy(judged.logits.double(), judged.labels)
-    with about("validation"):
-        check_finite([loss])
     hits = judged.logits.argmax(dim=1) == judged.labels
-    return Fit(loss.item(), hits.double().mean().item(), len(hits))
-
-
-def mean_fit(losses: Sequence[Tensor], hits: Sequence[Tensor], sizes: Sequence[int]) -> Fit:
-    """Average over patches: a batch counts by its size.
-
-    Example:
-        >>> mean_fit([torch.tensor(1.0), torch.tensor(4.0)], [torch.tensor(2), torch.tensor(1)], [2, 2])
-        Fit(loss=2.5, top1=0.75, count=4)
-    """
-    weights = torch.tensor(sizes, dtype=torch.float64)
-    count = sum(sizes)
-    loss = (torch.stack(list(losses)).double().cpu() * weights).sum() / count
-    return Fit(loss.item(), torch.stack(list(hits)).sum().item() / count, count)
-
-
-def check_finite(losses: Sequence[Tensor]) -> None:
-    """Refuse a last loss that is not a finite number; steps count from 1."""
-    if losses and not losses[-1].isfinite():
-        raise InputError(
-            f"step {len(losses)}: the loss is {losses[-1].item()}, expected a finite number; "
-            "try a lower learning_rate"
-        )
+    tally = Tally().plus(loss, hits.sum(), len(hits))
+    with about("validation"):
+        tally.check_finite()
+    return tally.fit()
 
 
 @contextmanager
-def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's own chance (dropout, where a network has it) for an epoch; put back what was before."""
+def _seeded(seed: int, epoch: int, step: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's own chance (dropout, where a network has it) for a step; put back what was before."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(chance(seed, Stream.NETWORK, epoch).generate_state(1)[0]))
+        torch.manual_seed(int(chance(seed, Stream.NETWORK, epoch, step).generate_state(1)[0]))
         yield

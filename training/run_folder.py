@@ -1,9 +1,12 @@
 """A run's folder: what lies in it, and that nothing of an earlier run is lost by accident."""
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from filelock import FileLock, Timeout
 
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE, ModelCard
 from severstal_xai.errors import InputError
@@ -34,28 +37,42 @@ FILES = (
     CURVES_FILE,
     CARD_FILE,
 )
-"""All that a run writes."""
+"""All that a run writes, but for its state."""
+STATE = "state"
+"""The folder of what a run needs to go on: the state itself, and the lock of who writes the run."""
+STATE_FILE = f"{STATE}/state.safetensors"
+_LOCK_FILE = f"{STATE}/lock"
 MAPS = "maps"
 """The folder in a run's that `python -m explain` writes to, where it is told no other."""
 
 
-def check_output(folder: Path, *, data: Path, overwrite: bool) -> None:
+def check_output(folder: Path, *, data: Path, overwrite: bool, resume: bool = False) -> None:
     """Refuse an output folder in which something would be lost that is not an earlier run, given up for this one.
 
     Raises:
-        InputError: The folder is a file or lies in the data folder; or it holds a file that a run writes; or, to
-            be overwritten, what no run writes, or such files and no sign that a run wrote them.
+        InputError: The folder is a file or lies in the data folder; or it holds a file that a run writes, and is
+            not to be gone on with; or, to be overwritten, what no run writes, or such files and no sign that a run
+            wrote them.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output {folder}: a file, expected a folder")
     if folder.resolve().is_relative_to(data.resolve()):
         raise InputError(f"output {folder}: lies in the data folder {data}, expected a folder elsewhere")
     found = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    if resume and (folder / STATE_FILE).is_file():
+        return
     present = [name for name in FILES if name in found]
+    if (folder / STATE_FILE).is_file() and not overwrite:
+        raise InputError(
+            f"output {folder}: holds a run; expected another folder, --resume true to go on with that run, or "
+            "--overwrite true to replace it"
+        )
     if present and not overwrite:
         raise InputError(
             f"output {folder}: holds {', '.join(present)} already; expected another folder, "
             "or --overwrite true to replace that run"
+            + f"; without {STATE_FILE} it cannot be resumed"
+            * resume
         )
     if overwrite:
         strangers = sorted(name for name, path in found.items() if not _may_be_of_a_run(path))
@@ -72,6 +89,11 @@ def check_output(folder: Path, *, data: Path, overwrite: bool) -> None:
 
 
 def _may_be_of_a_run(path: Path) -> bool:
+    if path.name == STATE:
+        return path.is_dir() and all(
+            is_temporary(inner) or inner.name in {Path(STATE_FILE).name, Path(_LOCK_FILE).name}
+            for inner in path.iterdir()
+        )
     return (
         path.is_dir() if path.name == MAPS else is_temporary(path) or (path.name in FILES and path.is_file())
     )
@@ -94,8 +116,23 @@ def _keys_of(path: Path) -> set[object]:
     return set(content) if isinstance(content, dict) else set()
 
 
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Let this process alone write the run's folder.
+
+    Raises:
+        InputError: Another process is writing it.
+    """
+    (folder / STATE).mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / _LOCK_FILE, timeout=0):
+            yield
+    except Timeout as error:
+        raise InputError(f"output {folder}: another process is writing it, expected to be alone") from error
+
+
 def clear(folder: Path) -> None:
-    """Delete what an earlier run wrote: its scores must not stand beside another run's weights.
+    """Delete what an earlier run wrote but its state: its scores must not stand beside another run's weights.
 
     The settings go last: whoever is killed in the midst leaves a folder that is still known for a run's.
     """

@@ -76,14 +76,14 @@ class EpochSampler(Sampler[Draw]):
         self._labels = np.array(labels, dtype=np.int64)
         self._per_class = per_class
         self._seed = seed
-        self._epoch = 1
+        self._epoch, self._begin = 1, 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch, from 1, is drawn next."""
-        self._epoch = epoch
+    def set_epoch(self, epoch: int, begin: int = 0) -> None:
+        """Say which epoch, from 1, is drawn next, and which of its patches is the first."""
+        self._epoch, self._begin = epoch, begin
 
     def __iter__(self) -> Iterator[Draw]:
-        order = epoch_order(self._labels, self._per_class, self._seed, self._epoch)
+        order = epoch_order(self._labels, self._per_class, self._seed, self._epoch)[self._begin :]
         return (Draw(self._epoch, int(index)) for index in order)
 
     def __len__(self) -> int:

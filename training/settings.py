@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from severstal_xai.errors import check_range
+from severstal_xai.errors import InputError, check_range
 from severstal_xai.model import Architecture
 from severstal_xai.strips import PATCH_SIZE
 
@@ -56,6 +56,8 @@ class Settings:
         data: Data folder, as `python -m data_prep` writes it.
         output: Run folder to write.
         overwrite: Whether to replace the run that the output folder holds.
+        resume: Whether to go on with the run that the output folder holds, if it holds one.
+        save_every: Minutes after which the run's state is saved, besides after each epoch.
         architecture: The network.
         epochs: Times that the training patches are gone through.
         learning_rate: Learning rate of the first epoch.
@@ -74,6 +76,8 @@ class Settings:
     data: Path
     output: Path
     overwrite: bool
+    resume: bool
+    save_every: float
     architecture: Architecture
     epochs: int
     learning_rate: float
@@ -89,6 +93,9 @@ class Settings:
     workers: int | Literal["auto"]
 
     def __post_init__(self) -> None:
+        if self.overwrite and self.resume:
+            raise InputError("overwrite and resume are both true, expected one of the two at most")
+        check_range("save_every", self.save_every, 0)
         check_range("epochs", self.epochs, 1, 10_000)
         check_range("learning_rate", self.learning_rate, 0, 10, above=True)
         check_range("halve_every", self.halve_every, 1, 10_000)

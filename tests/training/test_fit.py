@@ -16,8 +16,9 @@ from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Patch, Split, read_manifest, write_manifest
 from training.fit import fit
 from training.history import Epoch, best_of
-from training.run_folder import CARD_FILE, FILES, check_output, clear
+from training.run_folder import CARD_FILE, FILES, STATE_FILE, check_output, clear
 from training.settings import Settings
+from training.state import Place
 
 MakeSettings = Callable[..., Settings]
 EPOCH = Epoch(1, 0.1, 1.5, 0.5, 1.4, 0.6, 10.0, 3.0)
@@ -62,11 +63,16 @@ def copy_of(manifest: Manifest, folder: Path, change: Callable[[Patch], Patch | 
 
 
 def content_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """What a run's folder holds, but for the state's lock."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "lock"
+    }
 
 
 def test_a_run_leaves_its_files_and_nothing_else(finished: Settings) -> None:
-    assert sorted(path.name for path in finished.output.iterdir()) == sorted(FILES)
+    assert sorted(content_of(finished.output)) == sorted([*FILES, STATE_FILE])
 
 
 def test_the_same_seed_gives_the_same_weights_to_the_last_bit(finished: Settings, tmp_path: Path) -> None:
@@ -86,7 +92,7 @@ def test_history_has_a_row_an_epoch_and_the_kept_model_is_the_best_of_them(finis
 
 def test_a_trained_run_is_refused_and_left_as_it_is(finished: Settings) -> None:
     before = content_of(finished.output)
-    with pytest.raises(InputError, match=r"first: holds model.json.* --overwrite true"):
+    with pytest.raises(InputError, match=r"first: holds a run; .* --resume true .* --overwrite true"):
         fit(finished, quiet)
     assert content_of(finished.output) == before
 
@@ -192,7 +198,7 @@ def test_clearing_a_run_keeps_it_known_for_a_run_to_the_last_moment(
 
     monkeypatch.setattr(Path, "unlink", checked)
     clear(folder)
-    assert not list(folder.iterdir())
+    assert list(content_of(folder)) == [STATE_FILE]
 
 
 def test_overwriting_begins_only_when_there_is_something_to_put_in_place(
@@ -210,8 +216,8 @@ def test_overwriting_begins_only_when_there_is_something_to_put_in_place(
 def test_a_run_that_fails_later_keeps_the_last_good_model_and_no_scores_of_another_run(
     finished: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks_in_epoch_2(*_: object, **__: object) -> Iterator[Epoch]:
-        yield EPOCH
+    def breaks_in_epoch_2(*_: object, **__: object) -> Iterator[Place]:
+        yield Place(2, epochs=(EPOCH,))
         raise InputError("epoch 2: step 7: the loss is nan")
 
     folder = tmp_path / "run"

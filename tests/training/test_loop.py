@@ -1,6 +1,6 @@
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 
 import numpy as np
@@ -13,8 +13,9 @@ from severstal_xai.manifest import Manifest, Split
 from training.compute import Compute
 from training.dataset import evaluation_batches, training_batches
 from training.history import Epoch
-from training.loop import fit_of, judge, train, train_epoch
+from training.loop import fit_of, judge, sgd, train, train_epoch
 from training.settings import Settings
+from training.state import Place
 
 MakeSettings = Callable[..., Settings]
 Batch = tuple[Tensor, Tensor]
@@ -48,18 +49,25 @@ def ignore(_: int) -> None:
     pass
 
 
+def ignore_place(_: Place) -> None:
+    pass
+
+
 def trained(model: nn.Module, batches: list[Batch], settings: Settings, compute: Compute) -> list[Epoch]:
     ticks = count()
-    epochs: Iterator[Epoch] = train(
+    places = train(
         model,
-        lambda _: batches,
+        sgd(model, settings),
+        lambda _, steps: batches[steps:],
         batches,
         settings=settings,
         compute=compute,
+        begin=Place(),
         watch=ignore,
+        after_step=ignore_place,
         clock=lambda: float(next(ticks)),
     )
-    return list(epochs)
+    return list(list(places)[-1].epochs)
 
 
 def test_the_weights_follow_sgd_as_in_a_slow_float64_copy(small: MakeSettings, cpu: Compute) -> None:
@@ -121,12 +129,26 @@ def test_a_last_step_that_breaks_the_model_is_noticed_in_validation(
         trained(linear(), some_batches((4,), scale=1e20), small(), cpu)
 
 
-def test_the_watch_hears_of_every_patch(cpu: Compute) -> None:
+def test_after_each_step_it_is_told_how_far_it_came(small: MakeSettings, cpu: Compute) -> None:
     heard: list[int] = []
-    model = linear()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    train_epoch(model, some_batches(), optimizer, cpu, heard.append)
+    places: list[Place] = []
+    model, settings = linear(), small()
+    train_epoch(
+        model,
+        sgd(model, settings),
+        some_batches(),
+        settings=settings,
+        compute=cpu,
+        begin=Place(epoch=3),
+        watch=heard.append,
+        after_step=places.append,
+    )
     assert heard == [4, 4, 2]
+    assert [(place.epoch, place.tally.steps, place.tally.count) for place in places] == [
+        (3, 1, 4),
+        (3, 2, 8),
+        (3, 3, 10),
+    ]
 
 
 def test_dropout_is_seeded_and_the_callers_chance_is_left_alone(small: MakeSettings, cpu: Compute) -> None:
@@ -145,14 +167,19 @@ def test_a_small_network_learns_the_planted_squares(
 ) -> None:
     """The square's place tells the class, alike in every split, so every patch can be told right."""
     settings = small(epochs=5, learning_rate=0.02)
-    *_, last = train(
-        squares(),
+    model = squares()
+    *_, reached = train(
+        model,
+        sgd(model, settings),
         training_batches(settings, made_data, cpu.device),
         evaluation_batches(settings, made_data, Split.VALIDATION, cpu.device),
         settings=settings,
         compute=cpu,
+        begin=Place(),
         watch=ignore,
+        after_step=ignore_place,
         clock=time.perf_counter,
     )
+    last = reached.epochs[-1]
     assert last.validation_top1 == 1
     assert last.validation_loss < math.log(5) / 4
