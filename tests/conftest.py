@@ -1,6 +1,10 @@
 """What tests of several rooms need: the real sample, and a small made data folder."""
 
 import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,7 @@ from severstal_xai.manifest import Manifest, Patch, Split, write_manifest
 from severstal_xai.strips import OFFSET, PATCH_SIZE, patch_name
 
 ROOT = Path(__file__).resolve().parents[1]
+Launch = Callable[..., "subprocess.CompletedProcess[str]"]
 SPLITS = (Split.TRAIN, Split.TRAIN, Split.VALIDATION, Split.TEST)
 
 
@@ -28,6 +33,39 @@ def real_sample() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real strips at {folder} (SEVERSTAL_SAMPLE names their place)")
     return folder
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Launch:
+    """Start a command, by its module's name, in so many processes over gloo, and see that they were so many."""
+
+    def start(processes: int, module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        numbers = tmp_path / "numbers"
+        shutil.rmtree(numbers, ignore_errors=True)
+        numbers.mkdir()
+        launcher = "-m accelerate.commands.launch --multi_gpu --mixed_precision no --dynamo_backend no"
+        counts = f"--num_machines 1 --num_processes {processes} --main_process_port 0"
+        done = subprocess.run(
+            [
+                sys.executable,
+                *(f"{launcher} {counts}".split() if processes > 1 else ()),
+                str(ROOT / "tests/launched.py"),
+                module,
+                *map(str, arguments),
+            ],
+            cwd=ROOT,
+            env=os.environ
+            | {"NUMBERS": str(numbers), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        begun = sorted(path.name for path in numbers.iterdir())
+        assert begun == [f"{number} of {processes}" for number in range(processes)]
+        return done
+
+    return start
 
 
 @pytest.fixture(scope="session")

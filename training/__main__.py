@@ -16,6 +16,8 @@ def main() -> int:
         defaults=CONFIGS / "training.yaml",
     )
     finished = fit(settings, tqdm.write)
+    if not finished:
+        return DONE  # another process leads, and tells
     test = finished.test
     print(
         f"Test split, {test.count} patches: top-1 {test.top1:.2%}, top-3 {test.top3:.2%} (paper: 86.58%, 99.60%)"

@@ -3,14 +3,19 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
-from jaxtyping import Float
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from severstal_xai.errors import InputError
 from training.settings import Device, Precision
+
+Item = TypeVar("Item")
 
 _WORTH_IT = 1.3
 """How many times as fast as float32 bf16 must be to be taken; bf16 is less exact, so a draw is float32's."""
@@ -20,35 +25,92 @@ _REPEATS = 5
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how a network computes.
+    """Where and how a network computes, and this process among those that train it; accelerate drives all of it.
 
     Args:
-        device: The CPU or a GPU.
-        dtype: `torch.float32` or `torch.bfloat16`; the weights are float32 either way.
-        reason: Why, in words.
+        accelerator: Knows the device, the number format of the computation (the weights are float32 in any case)
+            and the other processes.
+        reason: Why this number format, in words.
     """
 
-    device: torch.device
-    dtype: torch.dtype
+    accelerator: Accelerator
     reason: str
+
+    @property
+    def device(self) -> torch.device:
+        """The CPU or a GPU; each process has its own."""
+        device: torch.device = self.accelerator.device
+        return device
 
     @property
     def precision(self) -> Precision:
         """The number format as the settings name it."""
-        return "bf16" if self.dtype == torch.bfloat16 else "float32"
+        return "bf16" if self.accelerator.mixed_precision == "bf16" else "float32"
+
+    @property
+    def processes(self) -> int:
+        """How many processes train together."""
+        return int(self.accelerator.num_processes)
+
+    @property
+    def index(self) -> int:
+        """This process's place among them, from 0."""
+        return int(self.accelerator.process_index)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the files."""
+        return self.index == 0
 
     def place(self, model: nn.Module) -> nn.Module:
-        """Move the model to the device, in the memory layout in which convolutions are fast there."""
+        """Move the model to the device, in the memory layout in which convolutions are fast there.
+
+        On several GPUs its batch statistics become those of the whole batch; on CPUs torch cannot do that, and each
+        process takes those of its own part.
+        """
+        if self.processes > 1 and self.device.type == "cuda":
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         return model.to(self.device).to(memory_format=torch.channels_last)
+
+    def shared(self, model: nn.Module) -> nn.Module:
+        """Return the placed model as all processes train it: after a backward pass all have the same gradients."""
+        prepared: nn.Module = self.accelerator.prepare_model(model)
+        return prepared
 
     def logits(
         self, model: nn.Module, images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch classes"]:
         """Run the model on images that lie anywhere; the logits are float32, on the device."""
         placed = images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+        with self.accelerator.autocast():
             logits: Tensor = model(placed)
         return logits.float()
+
+    def backward(self, loss: Float[Tensor, ""]) -> None:
+        """Give the weights the gradients of the loss's mean over all processes."""
+        self.accelerator.backward(loss)
+
+    def sum(self, values: Float64[Tensor, " values"]) -> Float64[Tensor, " values"]:
+        """Return the sum over all processes, to each; they all must ask for it."""
+        if self.processes == 1:
+            return values
+        total: Tensor = self.accelerator.reduce(values.to(self.device), "sum")
+        return total
+
+    def gather(self, item: Item) -> list[Item]:
+        """Return the items of all processes in their order, to each; they all must ask for it."""
+        if self.processes == 1:
+            return [item]
+        gathered: list[Item] = gather_object([item])
+        return gathered
+
+    def agree(self, due: bool) -> bool:
+        """Return what the first process says; they all must ask for it."""
+        return self.gather(due)[0]
+
+    def wait(self) -> None:
+        """Wait until all processes have come here."""
+        self.accelerator.wait_for_everyone()
 
 
 def choose_compute(device: Device, precision: Precision) -> Compute:
@@ -65,7 +127,8 @@ def choose_compute(device: Device, precision: Precision) -> Compute:
         reason = "as set"
     if place.type == "cuda" and dtype == torch.bfloat16 and not torch.cuda.is_bf16_supported():
         raise InputError("precision bf16, expected float32: this GPU does not compute in bf16")
-    return Compute(place, dtype, reason)
+    mixed = "bf16" if dtype == torch.bfloat16 else "no"
+    return Compute(Accelerator(cpu=place.type == "cpu", mixed_precision=mixed), reason)
 
 
 def _choose_device(device: Device) -> torch.device:

@@ -14,7 +14,8 @@ from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Manifest, Patch, Split
 from training.augment import Augmenter
-from training.schedule import Draw, EpochSampler
+from training.compute import Compute
+from training.schedule import Draw, EpochSampler, Share
 from training.settings import Settings
 
 Sample = tuple[Tensor, int]
@@ -71,39 +72,72 @@ class Batches:
 class TrainingBatches:
     """The batches of an epoch, for its number. Its length is an epoch's, in patches."""
 
-    def __init__(self, batches: Batches, sampler: EpochSampler, batch_size: int) -> None:
+    def __init__(self, batches: Batches, sampler: EpochSampler) -> None:
         self._batches = batches
         self._sampler = sampler
-        self._batch_size = batch_size
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __call__(self, epoch: int, steps: int = 0) -> Batches:
         """Return the epoch's batches without its first `steps`; take them before asking for another epoch's."""
-        self._sampler.set_epoch(epoch, steps * self._batch_size)
+        self._sampler.set_epoch(epoch, steps)
         return self._batches
 
 
-def training_batches(settings: Settings, manifest: Manifest, device: torch.device) -> TrainingBatches:
-    """Return the training split's batches, shuffled and augmented.
+def training_batches(settings: Settings, manifest: Manifest, compute: Compute) -> TrainingBatches:
+    """Return the training split's batches, shuffled and augmented; of several processes, each has its part of each.
 
     What does not fill a batch is left for another epoch: statistics of a last batch of one or two patches
     would spoil those that batch normalisation keeps for evaluation. A split that fills none is one batch.
+
+    Raises:
+        InputError: Several processes cannot share the batches.
     """
     patches = manifest.of_split(Split.TRAIN)
-    sampler = EpochSampler([patch.label for patch in patches], settings.patches_per_class, settings.seed)
+    share = Share(compute.index, compute.processes)
+    sampler = EpochSampler(
+        [patch.label for patch in patches],
+        settings.patches_per_class,
+        settings.seed,
+        settings.batch_size,
+        share,
+    )
+    _check_shares(settings.batch_size, sampler.patches, share)
     dataset = PatchDataset(manifest, patches, Augmenter(settings.augmentation, settings.seed))
-    full = len(sampler) - len(sampler) % settings.batch_size
-    loader = _loader(dataset, sampler, settings, device, drop_last=full > 0)
-    return TrainingBatches(Batches(loader, full or len(sampler)), sampler, settings.batch_size)
+    full = sampler.patches - sampler.patches % settings.batch_size
+    loader = _loader(dataset, sampler, settings, compute, drop_last=full > 0)
+    return TrainingBatches(Batches(loader, full or sampler.patches), sampler)
 
 
-def evaluation_batches(settings: Settings, manifest: Manifest, split: Split, device: torch.device) -> Batches:
-    """Return a split's batches: every patch once, as it is, in the manifest's order."""
-    dataset = PatchDataset(manifest, manifest.of_split(split), unchanged)
-    in_order = [Draw(epoch=0, place=place) for place in range(len(dataset))]
-    return Batches(_loader(dataset, in_order, settings, device, drop_last=False), len(dataset))
+def _check_shares(batch_size: int, patches: int, share: Share) -> None:
+    if batch_size % share.count:
+        raise InputError(
+            f"batch_size is {batch_size}, expected a multiple of the {share.count} processes that share a batch"
+        )
+    if share.count > 1 and patches < batch_size:
+        raise InputError(
+            f"batch_size is {batch_size}, expected at most the {patches} training patches, for {share.count} processes"
+        )
+
+
+def evaluation_batches(settings: Settings, manifest: Manifest, split: Split, compute: Compute) -> Batches:
+    """Return a split's batches: every patch once, as it is, in the manifest's order.
+
+    Of several processes each has every n-th patch.
+
+    Raises:
+        InputError: There are fewer patches than processes.
+    """
+    patches = manifest.of_split(split)
+    if len(patches) < compute.processes:
+        raise InputError(
+            f"{len(patches)} patches in the {split} split, expected one at least for each process"
+        )
+    dataset = PatchDataset(manifest, patches, unchanged)
+    own = range(compute.index, len(patches), compute.processes)
+    in_order = [Draw(epoch=0, place=place) for place in own]
+    return Batches(_loader(dataset, in_order, settings, compute, drop_last=False), len(dataset))
 
 
 def unchanged(grey: UInt8[np.ndarray, "height width"], _: Draw) -> UInt8[np.ndarray, "height width"]:
@@ -122,18 +156,18 @@ def _loader(
     dataset: PatchDataset,
     order: Iterable[Draw],
     settings: Settings,
-    device: torch.device,
+    compute: Compute,
     *,
     drop_last: bool,
 ) -> "DataLoader[Sample | InputError]":
-    processes = workers(settings.workers, device)
+    processes = workers(settings.workers, compute.device)
     return DataLoader(
         dataset,
-        batch_size=settings.batch_size,
+        batch_size=settings.batch_size // compute.processes,
         sampler=order,
         num_workers=processes,
         collate_fn=_collate,
-        pin_memory=device.type == "cuda",
+        pin_memory=compute.device.type == "cuda",
         drop_last=drop_last,
         persistent_workers=processes > 0,
         generator=torch.Generator().manual_seed(settings.seed),  # else torch draws from the global one

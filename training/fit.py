@@ -1,5 +1,6 @@
 """A whole run, from a data folder to a run folder: files, devices, clocks and the progress bar are here."""
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,15 +31,21 @@ from training.report import Run, model_card
 from training.scores import as_json, paper_as_json, score
 from training.settings import Settings
 from training.state import Begun, Place, capture, check_same, load_state, save_state
+from training.tally import Tally
 
 Say = Callable[[str], object]
 """Prints a line on the console."""
 
 _DPI = 150
+_AGREE_EVERY = 20
+"""Steps after which several processes ask each other whether to save: asking makes them wait for each other."""
 
 
-def fit(settings: Settings, say: Say) -> Run:
+def fit(settings: Settings, say: Say) -> Run | None:
     """Train, keep the best epoch's model, score it on the test split, and write the run folder.
+
+    Returns:
+        What came of it; None in a process that trains with others and does not lead.
 
     Raises:
         InputError: Data, output or a setting is wrong, a patch cannot be read, or the loss is not finite. What
@@ -51,6 +58,11 @@ def fit(settings: Settings, say: Say) -> Run:
     )
     begun = find_begun(settings, manifest)
     compute = choose_compute(settings.device, begun.precision if begun else settings.precision)
+    compute.wait()  # nobody looks any more at what the first now changes
+    if not compute.leads:
+        train_and_keep(settings, manifest, compute, begun, say=lambda _: None)
+        score_and_report(settings, manifest, compute, ())
+        return None
     for line in plan(settings, manifest, compute, workers(settings.workers, compute.device)):
         say(line)
     if begun:
@@ -85,21 +97,21 @@ def train_and_keep(
     settings: Settings, manifest: Manifest, compute: Compute, begun: Begun | None, say: Say
 ) -> Sequence[Epoch]:
     """Train, from scratch or from where a run has come, and save each epoch: last, best so far, history."""
-    model = compute.place(build_classifier(settings.architecture, len(CLASSES), settings.seed))
-    optimizer = sgd(model, settings)
+    network = compute.place(build_classifier(settings.architecture, len(CLASSES), settings.seed))
+    optimizer = sgd(network, settings)
     if begun:
-        begun.restore(model, optimizer)
-    place = begun.place if begun else Place()
-    training = training_batches(settings, manifest, compute.device)
-    validation = evaluation_batches(settings, manifest, Split.VALIDATION, compute.device)
-    saver = Saver(settings, manifest, compute, model, optimizer)
+        begun.restore(network, optimizer)
+    place = _own_part(begun.place if begun else Place(), compute)
+    training = training_batches(settings, manifest, compute)
+    validation = evaluation_batches(settings, manifest, Split.VALIDATION, compute)
+    saver = Saver(settings, manifest, compute, network, optimizer)
     if not begun:
         saver.save(place)  # from here on it is this run that is gone on with, not one that is overwritten
     patches = len(training) + len(validation)
     done = len(place.epochs) * patches + place.tally.count
-    with progress(settings.epochs * patches, "train", done) as watch:
+    with progress(settings.epochs * patches, "train", compute, done) as watch:
         for reached in train(
-            model,
+            compute.shared(network),
             optimizer,
             training,
             validation,
@@ -111,10 +123,18 @@ def train_and_keep(
             clock=time.perf_counter,
         ):
             place = reached
-            keep(settings, manifest, model, place.epochs)
+            if compute.leads:
+                keep(settings, manifest, network, place.epochs)
             saver.save(place)
             say(epoch_line(place.epochs, settings.epochs))
     return place.epochs
+
+
+def _own_part(place: Place, compute: Compute) -> Place:
+    """Leave the sums of the steps before to the first process, or they would be counted once by each."""
+    if compute.leads:
+        return place
+    return dataclasses.replace(place, tally=Tally(steps=place.tally.steps))
 
 
 def keep(settings: Settings, manifest: Manifest, model: nn.Module, epochs: Sequence[Epoch]) -> None:
@@ -134,39 +154,60 @@ class Saver:
     """Saves a run's state: when told to, and after a step where it is time."""
 
     def __init__(
-        self, settings: Settings, manifest: Manifest, compute: Compute, model: nn.Module, optimizer: SGD
+        self, settings: Settings, manifest: Manifest, compute: Compute, network: nn.Module, optimizer: SGD
     ) -> None:
         self._settings, self._manifest, self._compute = settings, manifest, compute
-        self._model, self._optimizer = model, optimizer
+        self._network, self._optimizer = network, optimizer
         self._saved = time.monotonic()
 
     def after_step(self, place: Place) -> None:
         """Save where the last time is `save_every` minutes ago, unless the last loss is no number."""
-        if time.monotonic() - self._saved >= 60 * self._settings.save_every:
+        if self._is_due(place.tally.steps):
             place.tally.check_finite()
             self.save(place)
 
+    def _is_due(self, steps: int) -> bool:
+        due = time.monotonic() - self._saved >= 60 * self._settings.save_every
+        if self._compute.processes == 1:
+            return due
+        return steps % _AGREE_EVERY == 0 and self._compute.agree(due)
+
     def save(self, place: Place) -> None:
-        """Save."""
-        weights, momentum = capture(self._model, self._optimizer)
+        """Save; of several processes the first writes what all came to."""
+        sums = self._compute.sum(place.tally.sums)
+        self._saved = time.monotonic()
+        if not self._compute.leads:
+            return
+        weights, momentum = capture(self._network, self._optimizer)
         begun = Begun(
-            place, plain(self._settings), self._manifest.checksum, self._compute.precision, weights, momentum
+            dataclasses.replace(place, tally=dataclasses.replace(place.tally, sums=sums)),
+            plain(self._settings),
+            self._manifest.checksum,
+            self._compute.precision,
+            weights,
+            momentum,
         )
         save_state(self._settings.output / run_folder.STATE_FILE, begun)
-        self._saved = time.monotonic()
 
 
 def score_and_report(
     settings: Settings, manifest: Manifest, compute: Compute, epochs: Sequence[Epoch]
-) -> Run:
-    """Score the saved best model on validation and test patches, and write all that tells of the run."""
+) -> Run | None:
+    """Score the saved best model on validation and test patches, and write all that tells of the run.
+
+    Returns:
+        The run; None in a process that does not lead.
+    """
+    compute.wait()  # for the first to have written the model
     model = compute.place(load_checkpoint(settings.output, run_folder.BEST).model)
     batches = {
-        split: evaluation_batches(settings, manifest, split, compute.device)
+        split: evaluation_batches(settings, manifest, split, compute)
         for split in (Split.VALIDATION, Split.TEST)
     }
-    with progress(sum(map(len, batches.values())), "score") as watch:
+    with progress(sum(map(len, batches.values())), "score", compute) as watch:
         judged = {split: judge(model, batches[split], compute, watch) for split in batches}
+    if not compute.leads:
+        return None
     scores = {split: score(answers.logits, answers.labels) for split, answers in judged.items()}
     run = Run(settings, manifest, compute, epochs, scores[Split.TEST], scores[Split.VALIDATION])
     write_reports(run, pd.concat([predictions(manifest, split, judged[split]) for split in judged]))
@@ -246,7 +287,8 @@ def plain(settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def progress(total: int, what: str, done: int = 0) -> Iterator[Watch]:
+def progress(total: int, what: str, compute: Compute, done: int = 0) -> Iterator[Watch]:
     """Show a bar that counts patches, with the time left; silent where no terminal looks on."""
-    with tqdm(total=total, initial=done, desc=what, unit="patch", disable=None) as bar:
-        yield bar.update
+    hidden = None if compute.leads else True
+    with tqdm(total=total, initial=done, desc=what, unit="patch", disable=hidden) as bar:
+        yield lambda patches: bar.update(patches * compute.processes)

@@ -1,7 +1,7 @@
 """The training loop: what epochs do to a network. No files and no printing; the clock is an argument."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -138,11 +138,11 @@ def train_epoch(
     tally = begin.tally
     for images, wherever_labels in batches:
         labels = wherever_labels.to(compute.device, non_blocking=True)
-        with _seeded(settings.seed, begin.epoch, tally.steps, compute.device):
+        with _seeded(compute, settings.seed, begin.epoch, tally.steps, compute.index):
             logits = compute.logits(model, images)
         loss = cross_entropy(logits, labels)
         optimizer.zero_grad()
-        torch.autograd.backward(loss)
+        compute.backward(loss)
         optimizer.step()
 
         tally.check_finite()  # of the step before: to read this one's would make a GPU wait
@@ -150,19 +150,35 @@ def train_epoch(
         watch(len(labels))
         after_step(dataclasses.replace(begin, tally=tally))
     tally.check_finite()
-    return tally
+    return dataclasses.replace(tally, sums=compute.sum(tally.sums))
 
 
 @torch.inference_mode()
 def judge(model: nn.Module, batches: Iterable[Batch], compute: Compute, watch: Watch) -> Judged:
-    """Ask the network, in eval mode, about every patch."""
+    """Ask the network, in eval mode, about every patch; each process asks about its own, and all get all answers."""
     model.eval()
     logits, labels = [], []
     for images, batch_labels in batches:
         logits.append(compute.logits(model, images).cpu())
         labels.append(batch_labels)
         watch(len(batch_labels))
-    return Judged(torch.cat(logits), torch.cat(labels))
+    return interleave(compute.gather(Judged(torch.cat(logits), torch.cat(labels))))
+
+
+def interleave(parts: Sequence[Judged]) -> Judged:
+    """Put together what processes judged of which each took every n-th patch.
+
+    Example:
+        >>> parts = [Judged(torch.tensor([[0.0], [2.0]]), torch.tensor([0, 2])), Judged(torch.tensor([[1.0]]), torch.tensor([1]))]
+        >>> interleave(parts).labels
+        tensor([0, 1, 2])
+    """
+    count = sum(len(part.labels) for part in parts)
+    logits = parts[0].logits.new_empty((count, parts[0].logits.shape[1]))
+    labels = parts[0].labels.new_empty(count)
+    for index, part in enumerate(parts):
+        logits[index :: len(parts)], labels[index :: len(parts)] = part.logits, part.labels
+    return Judged(logits, labels)
 
 
 def fit_of(judged: Judged) -> Fit:
@@ -180,8 +196,8 @@ def fit_of(judged: Judged) -> Fit:
 
 
 @contextmanager
-def _seeded(seed: int, epoch: int, step: int, device: torch.device) -> Iterator[None]:
+def _seeded(compute: Compute, seed: int, *turn: int) -> Iterator[None]:
     """Seed torch's own chance (dropout, where a network has it) for a step; put back what was before."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(chance(seed, Stream.NETWORK, epoch, step).generate_state(1)[0]))
+    with torch.random.fork_rng(devices=[compute.device] if compute.device.type == "cuda" else []):
+        torch.manual_seed(int(chance(seed, Stream.NETWORK, *turn).generate_state(1)[0]))
         yield

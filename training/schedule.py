@@ -5,6 +5,7 @@ stream of chance.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -66,26 +67,63 @@ def epoch_order(
     return generator.permutation(np.concatenate(drawn))
 
 
+@dataclass(frozen=True)
+class Share:
+    """A process's part of the work: its place among the processes, from 0, and how many they are."""
+
+    index: int
+    count: int
+
+
+ALONE = Share(0, 1)
+
+
+def part_of_batches(
+    order: Int64[np.ndarray, " patches"], batch_size: int, share: Share
+) -> Int64[np.ndarray, " part"]:
+    """Return a process's part of each batch; what fills no batch is left out where there are several processes.
+
+    Example:
+        >>> part_of_batches(np.arange(9), 4, Share(1, 2))
+        array([2, 3, 6, 7])
+    """
+    if share.count == 1:
+        return order
+    part = batch_size // share.count
+    batches = order[: len(order) // batch_size * batch_size].reshape(-1, batch_size)
+    return batches[:, share.index * part : (share.index + 1) * part].ravel()
+
+
 class EpochSampler(Sampler[Draw]):
     """The order of an epoch, for a data loader; `set_epoch` says which, as torch's own samplers do.
 
     The epoch travels with each draw, so that worker processes that live through all epochs know it.
     """
 
-    def __init__(self, labels: Sequence[int], per_class: int | None, seed: int) -> None:
+    def __init__(
+        self, labels: Sequence[int], per_class: int | None, seed: int, batch_size: int, share: Share = ALONE
+    ) -> None:
         self._labels = np.array(labels, dtype=np.int64)
         self._per_class = per_class
         self._seed = seed
-        self._epoch, self._begin = 1, 0
+        self._batch_size, self._share = batch_size, share
+        self._epoch, self._steps = 1, 0
 
-    def set_epoch(self, epoch: int, begin: int = 0) -> None:
-        """Say which epoch, from 1, is drawn next, and which of its patches is the first."""
-        self._epoch, self._begin = epoch, begin
+    def set_epoch(self, epoch: int, steps: int = 0) -> None:
+        """Say which epoch, from 1, is drawn next, and how many of its batches are left out."""
+        self._epoch, self._steps = epoch, steps
 
     def __iter__(self) -> Iterator[Draw]:
-        order = epoch_order(self._labels, self._per_class, self._seed, self._epoch)[self._begin :]
-        return (Draw(self._epoch, int(index)) for index in order)
+        order = epoch_order(self._labels, self._per_class, self._seed, self._epoch)
+        left = order[self._steps * self._batch_size :]
+        part = part_of_batches(left, self._batch_size, self._share)
+        return (Draw(self._epoch, int(index)) for index in part)
 
-    def __len__(self) -> int:
+    @property
+    def patches(self) -> int:
+        """The patches of an epoch, of all processes."""
         counts = np.bincount(self._labels)
         return int((counts if self._per_class is None else counts.clip(max=self._per_class)).sum())
+
+    def __len__(self) -> int:
+        return len(part_of_batches(np.arange(self.patches), self._batch_size, self._share))

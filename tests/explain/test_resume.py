@@ -2,12 +2,12 @@
 
 import csv
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,8 @@ from severstal_xai.checkpoint import ModelCard, save_checkpoint
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Split
 from severstal_xai.model import build_classifier
+
+Launch = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +192,7 @@ def test_one_bad_image_is_named_in_the_message_itself(run_folder: Path, tmp_path
 
 
 def test_two_processes_share_the_work_and_write_what_one_writes(
-    arguments: list[str], made_data: Manifest, tmp_path: Path
+    arguments: list[str], made_data: Manifest, tmp_path: Path, launch: Launch
 ) -> None:
     data = tmp_path / "data"
     shutil.copytree(made_data.root, data)
@@ -198,15 +200,7 @@ def test_two_processes_share_the_work_and_write_what_one_writes(
     arguments[arguments.index("--data") + 1] = str(data)
     main(arguments)
     (tmp_path / "maps").rename(tmp_path / "alone")
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    plain = ["--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no"]
-    done = subprocess.run(
-        [*launch, *plain, "--dynamo_backend", "no", "-m", "explain", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    done = launch(2, "explain", *arguments, "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("4 explained, 1 rejected") == 1
     assert maps_in(tmp_path / "maps") == maps_in(tmp_path / "alone")

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from severstal_xai.command import CONFIGS, parse_settings
 from severstal_xai.manifest import Manifest
-from training.compute import Compute
+from training.compute import Compute, choose_compute
 from training.settings import Augmentation, Settings
 
 MakeSettings = Callable[..., Settings]
@@ -60,6 +61,12 @@ def small(paper_settings: Settings, made_data: Manifest, no_chance: Augmentation
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(autouse=True)
+def nothing_of_another_run() -> None:
+    """accelerate keeps device and number format for the whole process: each test chooses anew."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.fixture
 def cpu() -> Compute:
-    return Compute(torch.device("cpu"), torch.float32, "as set")
+    return choose_compute("cpu", "float32")

@@ -8,6 +8,7 @@ import torch
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Manifest, Split
+from training.compute import Compute
 from training.dataset import evaluation_batches, training_batches, workers
 from training.settings import Settings
 
@@ -16,9 +17,9 @@ CPU = torch.device("cpu")
 
 
 def test_evaluation_sees_every_patch_once_in_order_and_as_it_is(
-    small: MakeSettings, made_data: Manifest
+    cpu: Compute, small: MakeSettings, made_data: Manifest
 ) -> None:
-    batches = list(evaluation_batches(small(batch_size=3), made_data, Split.TEST, CPU))
+    batches = list(evaluation_batches(small(batch_size=3), made_data, Split.TEST, cpu))
     patches = made_data.of_split(Split.TEST)
     assert [len(labels) for _, labels in batches] == [3, 2]
     assert torch.cat([labels for _, labels in batches]).tolist() == [patch.label for patch in patches]
@@ -28,20 +29,20 @@ def test_evaluation_sees_every_patch_once_in_order_and_as_it_is(
 
 @pytest.mark.parametrize(("batch_size", "sizes"), [(5, [5, 5]), (4, [4, 4]), (10, [10]), (32, [10])])
 def test_training_leaves_out_what_fills_no_batch_but_never_all(
-    small: MakeSettings, made_data: Manifest, batch_size: int, sizes: list[int]
+    cpu: Compute, small: MakeSettings, made_data: Manifest, batch_size: int, sizes: list[int]
 ) -> None:
-    batches = training_batches(small(batch_size=batch_size), made_data, CPU)
+    batches = training_batches(small(batch_size=batch_size), made_data, cpu)
     assert [len(labels) for _, labels in batches(1)] == sizes
     assert len(batches) == sum(sizes)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # Linux's way to start workers, from 3.12
 def test_batches_are_the_same_whatever_the_workers_and_whichever_epochs_went_before(
-    small: MakeSettings, made_data: Manifest, paper_settings: Settings
+    cpu: Compute, small: MakeSettings, made_data: Manifest, paper_settings: Settings
 ) -> None:
     chance = paper_settings.augmentation
-    alone = training_batches(small(augmentation=chance, workers=0), made_data, CPU)
-    helped = training_batches(small(augmentation=chance, workers=2), made_data, CPU)
+    alone = training_batches(small(augmentation=chance, workers=0), made_data, cpu)
+    helped = training_batches(small(augmentation=chance, workers=2), made_data, cpu)
     third = list(alone(3))
     for epoch in (1, 3):
         there = list(helped(epoch))
@@ -54,11 +55,11 @@ def test_batches_are_the_same_whatever_the_workers_and_whichever_epochs_went_bef
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("processes", [0, 1])
 def test_a_patch_that_cannot_be_read_is_named_in_one_line(
-    small: MakeSettings, made_data: Manifest, tmp_path: Path, processes: int
+    cpu: Compute, small: MakeSettings, made_data: Manifest, tmp_path: Path, processes: int
 ) -> None:
     elsewhere = dataclasses.replace(made_data, root=tmp_path)
     with pytest.raises(InputError, match=r"^\S+strip\d+_0\.png: cannot be read .*names$"):
-        list(evaluation_batches(small(workers=processes), elsewhere, Split.TEST, CPU))
+        list(evaluation_batches(small(workers=processes), elsewhere, Split.TEST, cpu))
 
 
 def test_a_cpu_that_trains_loads_for_itself_unless_told() -> None:

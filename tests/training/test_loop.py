@@ -171,8 +171,8 @@ def test_a_small_network_learns_the_planted_squares(
     *_, reached = train(
         model,
         sgd(model, settings),
-        training_batches(settings, made_data, cpu.device),
-        evaluation_batches(settings, made_data, Split.VALIDATION, cpu.device),
+        training_batches(settings, made_data, cpu),
+        evaluation_batches(settings, made_data, Split.VALIDATION, cpu),
         settings=settings,
         compute=cpu,
         begin=Place(),

@@ -46,7 +46,7 @@ def test_a_limit_leaves_the_classes_mixed_from_beginning_to_end() -> None:
 
 @pytest.mark.parametrize("limit", [None, 5])
 def test_the_sampler_goes_through_the_epoch_that_it_was_told(limit: int | None) -> None:
-    sampler = EpochSampler(LABELS.tolist(), limit, seed=7)
+    sampler = EpochSampler(LABELS.tolist(), limit, seed=7, batch_size=4)
     third = epoch_order(LABELS, limit, seed=7, epoch=3)
     sampler.set_epoch(2)
     list(sampler)
