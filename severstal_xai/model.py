@@ -1,10 +1,12 @@
 """The classifier; the one module that knows torchvision's models."""
 
+from pathlib import Path
 from typing import Literal, get_args
 
 import torch
+import torch.hub
 import torchvision.models
-from torch import nn
+from torch import Tensor, nn
 
 from severstal_xai.errors import InputError
 
@@ -31,3 +33,25 @@ def build_classifier(architecture: str, classes: int, seed: int) -> nn.Module:
         torch.manual_seed(seed)
         model: nn.Module = torchvision.models.get_model(architecture, weights=None, num_classes=classes)
     return model
+
+
+def imagenet_weights(architecture: str) -> dict[str, Tensor]:
+    """Return torchvision's ImageNet weights (its first set), from its cache or from the network.
+
+    Raises:
+        InputError: They are not in the cache and cannot be fetched; the message says where to put them.
+    """
+    weights = torchvision.models.get_model_weights(architecture)["IMAGENET1K_V1"]
+    try:
+        tensors: dict[str, Tensor] = weights.get_state_dict(
+            progress=False, check_hash=True, map_location="cpu", weights_only=True
+        )
+    except (
+        Exception
+    ) as error:  # of the network, of the file system, or whatever a damaged file makes of unpickling
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(
+            f"the ImageNet weights of {architecture} cannot be had ({reason}), expected a connection to "
+            f"{weights.url}, or that file in {Path(torch.hub.get_dir()) / 'checkpoints'}"
+        ) from error
+    return tensors

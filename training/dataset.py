@@ -96,13 +96,7 @@ def training_batches(settings: Settings, manifest: Manifest, compute: Compute) -
     """
     patches = manifest.of_split(Split.TRAIN)
     share = Share(compute.index, compute.processes)
-    sampler = EpochSampler(
-        [patch.label for patch in patches],
-        settings.patches_per_class,
-        settings.seed,
-        settings.batch_size,
-        share,
-    )
+    sampler = EpochSampler([patch.label for patch in patches], settings, share)
     _check_shares(settings.batch_size, sampler.patches, share)
     dataset = PatchDataset(manifest, patches, Augmenter(settings.augmentation, settings.seed))
     full = sampler.patches - sampler.patches % settings.batch_size

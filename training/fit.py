@@ -19,14 +19,16 @@ from severstal_xai.classes import CLASSES
 from severstal_xai.command import to_yaml
 from severstal_xai.files import whole_file, write_text
 from severstal_xai.manifest import Manifest, Split, read_manifest
-from severstal_xai.model import build_classifier
 from training import run_folder
 from training.compute import Compute, choose_compute
+from training.contact_sheet import contact_sheet
 from training.dataset import evaluation_batches, training_batches, workers
 from training.figures import confusion_figure, curves_figure
 from training.history import Epoch, best_of, table_of
+from training.initial import initial_network
 from training.loop import Judged, Watch, judge, sgd, train
-from training.plan import check_splits, plan
+from training.objective import objective
+from training.plan import check_splits, counts_of, plan
 from training.report import Run, model_card
 from training.scores import as_json, paper_as_json, score
 from training.settings import Settings
@@ -57,10 +59,11 @@ def fit(settings: Settings, say: Say) -> Run | None:
         settings.output, data=settings.data, overwrite=settings.overwrite, resume=settings.resume
     )
     begun = find_begun(settings, manifest)
+    network = first_network(settings, begun)
     compute = choose_compute(settings.device, begun.precision if begun else settings.precision)
     compute.wait()  # nobody looks any more at what the first now changes
     if not compute.leads:
-        train_and_keep(settings, manifest, compute, begun, say=lambda _: None)
+        train_and_keep(settings, manifest, compute, network, begun, say=lambda _: None)
         score_and_report(settings, manifest, compute, ())
         return None
     for line in plan(settings, manifest, compute, workers(settings.workers, compute.device)):
@@ -69,7 +72,7 @@ def fit(settings: Settings, say: Say) -> Run | None:
         say(f"Goes on after epoch {len(begun.place.epochs)}, step {begun.place.tally.steps}")
     check_patches(manifest)
     with run_folder.owned(settings.output):
-        epochs = train_and_keep(settings, manifest, compute, begun, say)
+        epochs = train_and_keep(settings, manifest, compute, network, begun, say=say)
         return score_and_report(settings, manifest, compute, epochs)
 
 
@@ -93,11 +96,22 @@ def check_patches(manifest: Manifest) -> None:
         manifest.read_image(patch)
 
 
+def first_network(settings: Settings, begun: Begun | None) -> nn.Module:
+    """Return the network to train: as it is before the first step, or to be filled with a run's state."""
+    return initial_network(dataclasses.replace(settings, initial="random") if begun else settings)
+
+
 def train_and_keep(
-    settings: Settings, manifest: Manifest, compute: Compute, begun: Begun | None, say: Say
+    settings: Settings,
+    manifest: Manifest,
+    compute: Compute,
+    network: nn.Module,
+    begun: Begun | None,
+    *,
+    say: Say,
 ) -> Sequence[Epoch]:
-    """Train, from scratch or from where a run has come, and save each epoch: last, best so far, history."""
-    network = compute.place(build_classifier(settings.architecture, len(CLASSES), settings.seed))
+    """Train, from the first step or from where a run has come, and save each epoch: last, best so far, history."""
+    network = compute.place(network)
     optimizer = sgd(network, settings)
     if begun:
         begun.restore(network, optimizer)
@@ -116,6 +130,7 @@ def train_and_keep(
             training,
             validation,
             settings=settings,
+            objective=objective(settings.loss, counts_of(manifest)[Split.TRAIN], len(CLASSES)),
             compute=compute,
             begin=place,
             watch=watch,
@@ -142,6 +157,7 @@ def keep(settings: Settings, manifest: Manifest, model: nn.Module, epochs: Seque
     epoch, folder = epochs[-1].epoch, settings.output
     if len(epochs) == 1:
         run_folder.clear(folder)
+        write_figure(settings, run_folder.AUGMENTATION_FILE, contact_sheet(settings, manifest))
     write_text(folder / run_folder.SETTINGS_FILE, to_yaml(settings))
     card = ModelCard(settings.architecture, manifest.checksum, epoch, plain(settings))
     save_checkpoint(folder, model, card, run_folder.LAST)
@@ -225,13 +241,13 @@ def write_reports(run: Run, answers: pd.DataFrame) -> None:
         (run_folder.CONFUSION_FILE, confusion_figure(run.test, title)),
         (run_folder.CURVES_FILE, curves_figure(run.epochs)),
     ):
-        write_figure(run, name, figure)
+        write_figure(run.settings, name, figure)
     write_text(folder / run_folder.CARD_FILE, model_card(run))
 
 
-def write_figure(run: Run, name: str, figure: Figure) -> None:
+def write_figure(settings: Settings, name: str, figure: Figure) -> None:
     """Write a figure as PNG into the run's folder."""
-    with whole_file(run.settings.output / name) as temporary:
+    with whole_file(settings.output / name) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI)
 
 

@@ -14,7 +14,7 @@ class Epoch:
     Args:
         epoch: Its number, from 1.
         learning_rate: The learning rate of its steps.
-        train_loss: Mean cross-entropy over its training patches as they came, in nats.
+        train_loss: Mean of what it made small over its training patches as they came, in nats.
         train_top1: Share of them, 0 to 1, that were classified right.
         validation_loss: Mean cross-entropy over the validation patches after it.
         validation_top1: Share of them that were classified right.

@@ -15,6 +15,7 @@ from severstal_xai.errors import about
 from training.compute import Compute
 from training.dataset import Batch
 from training.history import Epoch
+from training.objective import Objective
 from training.schedule import Stream, chance, learning_rate
 from training.settings import Settings
 from training.state import Place
@@ -53,13 +54,14 @@ def train(
     validation: Iterable[Batch],
     *,
     settings: Settings,
+    objective: Objective,
     compute: Compute,
     begin: Place,
     watch: Watch,
     after_step: AfterStep,
     clock: Callable[[], float],
 ) -> Iterator[Place]:
-    """Train the model, in place, by the paper's recipe: SGD, cross-entropy, a rate that halves.
+    """Train the model, in place, by the paper's recipe: SGD, a rate that halves.
 
     Args:
         model: On the device already.
@@ -67,6 +69,7 @@ def train(
         training: The batches of an epoch, by its number from 1, without its first so many.
         validation: The batches to validate on, the same after each epoch.
         settings: The recipe.
+        objective: What is made small.
         compute: Where and how to compute.
         begin: How far the model has come.
         watch: Told of each step, of training and of validation.
@@ -93,6 +96,7 @@ def train(
                 optimizer,
                 batches,
                 settings=settings,
+                objective=objective,
                 compute=compute,
                 begin=place,
                 watch=watch,
@@ -121,6 +125,7 @@ def train_epoch(
     batches: Iterable[Batch],
     *,
     settings: Settings,
+    objective: Objective,
     compute: Compute,
     begin: Place,
     watch: Watch,
@@ -140,7 +145,7 @@ def train_epoch(
         labels = wherever_labels.to(compute.device, non_blocking=True)
         with _seeded(compute, settings.seed, begin.epoch, tally.steps, compute.index):
             logits = compute.logits(model, images)
-        loss = cross_entropy(logits, labels)
+        loss = objective(logits, labels)
         optimizer.zero_grad()
         compute.backward(loss)
         optimizer.step()

@@ -12,11 +12,18 @@ from severstal_xai.manifest import Manifest, Split, count_shared_strips
 from training.compute import Compute
 from training.history import Epoch, best_of
 from training.plan import counts_of
-from training.run_folder import CONFUSION_FILE, CURVES_FILE, HISTORY_FILE, PREDICTIONS_FILE, SCORES_FILE
+from training.run_folder import (
+    AUGMENTATION_FILE,
+    CONFUSION_FILE,
+    CURVES_FILE,
+    HISTORY_FILE,
+    PREDICTIONS_FILE,
+    SCORES_FILE,
+)
 from training.scores import PAPER_CONFUSION, PAPER_TOP1, PAPER_TOP3, Scores, normalised
 from training.settings import PAPER, Settings
 
-_OF_THE_MACHINE = {"data", "output", "overwrite", "device", "workers"}
+_OF_THE_MACHINE = {"data", "output", "overwrite", "resume", "save_every", "device", "workers"}
 _PACKAGES = ("severstal-xai", "torch", "torchvision", "albumentations", "numpy")
 
 
@@ -60,6 +67,7 @@ Computed on {run.compute.device.type} in {run.compute.precision} ({run.compute.r
 | `model.safetensors`, `model.json` | the kept model |
 | `last.safetensors`, `last.json` | the model after the last epoch |
 | `{HISTORY_FILE}`, `{CURVES_FILE}` | loss and top-1 of each epoch |
+| `{AUGMENTATION_FILE}` | what the network sees: patches under each augmentation |
 | `{SCORES_FILE}`, `{CONFUSION_FILE}` | the scores below |
 | `{PREDICTIONS_FILE}` | each validation and test patch with its probabilities |"""
 

@@ -22,6 +22,7 @@ SCORES_FILE = "scores.json"
 PREDICTIONS_FILE = "predictions.parquet"
 CONFUSION_FILE = "confusion.png"
 CURVES_FILE = "curves.png"
+AUGMENTATION_FILE = "augmentation.png"
 CARD_FILE = "README.md"
 
 FILES = (
@@ -35,6 +36,7 @@ FILES = (
     PREDICTIONS_FILE,
     CONFUSION_FILE,
     CURVES_FILE,
+    AUGMENTATION_FILE,
     CARD_FILE,
 )
 """All that a run writes, but for its state."""

@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Int64
 from torch.utils.data import Sampler
 
+from training.settings import Settings
+
 
 class Draw(NamedTuple):
     """A training patch's turn: the epoch, from 1, and the patch's place in its split, from 0."""
@@ -45,7 +47,12 @@ def learning_rate(first: float, halve_every: int, epoch: int) -> float:
 
 
 def epoch_order(
-    labels: Int64[np.ndarray, " patches"], per_class: int | None, seed: int, epoch: int
+    labels: Int64[np.ndarray, " patches"],
+    per_class: int | None,
+    seed: int,
+    epoch: int,
+    *,
+    balanced: bool = False,
 ) -> Int64[np.ndarray, " drawn"]:
     """Return the patches of an epoch in the order in which they are trained on.
 
@@ -54,17 +61,41 @@ def epoch_order(
         per_class: At most so many patches of a class; None for all.
         seed: The run's seed.
         epoch: The epoch, from 1.
+        balanced: Whether each class is drawn as often as another.
 
     Returns:
-        Places in `labels`, each at most once, the classes well mixed.
+        Places in `labels`, the classes well mixed; each at most once, or, balanced, as often as its class needs it.
     """
     generator = np.random.default_rng(chance(seed, Stream.ORDER, epoch))
     order = generator.permutation(len(labels))
-    if per_class is None:
+    if per_class is None and not balanced:
         return order
-    drawn = [order[labels[order] == label][:per_class] for label in np.unique(labels)]
+    by_class = [order[labels[order] == label] for label in np.unique(labels)]
+    if balanced:
+        drawn = [np.resize(places, _draws_of_each(labels, per_class)) for places in by_class]
+    else:
+        drawn = [places[:per_class] for places in by_class]
     # Shuffled once more: in `order` a frequent class fills its limit early, and would come first.
     return generator.permutation(np.concatenate(drawn))
+
+
+def _draws_of_each(labels: Int64[np.ndarray, " patches"], per_class: int | None) -> int:
+    """Return how often each class is drawn where all are drawn alike: an epoch is as long as without, rounded up."""
+    return per_class or -(-len(labels) // len(np.unique(labels)))
+
+
+def epoch_length(labels: Int64[np.ndarray, " patches"], per_class: int | None, *, balanced: bool) -> int:
+    """Return how many patches `epoch_order` gives.
+
+    Example:
+        >>> labels = np.array([0, 0, 0, 0, 1])
+        >>> [epoch_length(labels, limit, balanced=balanced) for limit in (None, 2) for balanced in (False, True)]
+        [5, 6, 3, 4]
+    """
+    if balanced:
+        return _draws_of_each(labels, per_class) * len(np.unique(labels))
+    counts = np.bincount(labels)
+    return int((counts if per_class is None else counts.clip(max=per_class)).sum())
 
 
 @dataclass(frozen=True)
@@ -100,13 +131,10 @@ class EpochSampler(Sampler[Draw]):
     The epoch travels with each draw, so that worker processes that live through all epochs know it.
     """
 
-    def __init__(
-        self, labels: Sequence[int], per_class: int | None, seed: int, batch_size: int, share: Share = ALONE
-    ) -> None:
+    def __init__(self, labels: Sequence[int], settings: Settings, share: Share = ALONE) -> None:
         self._labels = np.array(labels, dtype=np.int64)
-        self._per_class = per_class
-        self._seed = seed
-        self._batch_size, self._share = batch_size, share
+        self._settings, self._share = settings, share
+        self._balanced = settings.sampling == "balanced"
         self._epoch, self._steps = 1, 0
 
     def set_epoch(self, epoch: int, steps: int = 0) -> None:
@@ -114,16 +142,18 @@ class EpochSampler(Sampler[Draw]):
         self._epoch, self._steps = epoch, steps
 
     def __iter__(self) -> Iterator[Draw]:
-        order = epoch_order(self._labels, self._per_class, self._seed, self._epoch)
-        left = order[self._steps * self._batch_size :]
-        part = part_of_batches(left, self._batch_size, self._share)
+        settings = self._settings
+        order = epoch_order(
+            self._labels, settings.patches_per_class, settings.seed, self._epoch, balanced=self._balanced
+        )
+        left = order[self._steps * settings.batch_size :]
+        part = part_of_batches(left, settings.batch_size, self._share)
         return (Draw(self._epoch, int(index)) for index in part)
 
     @property
     def patches(self) -> int:
         """The patches of an epoch, of all processes."""
-        counts = np.bincount(self._labels)
-        return int((counts if self._per_class is None else counts.clip(max=self._per_class)).sum())
+        return epoch_length(self._labels, self._settings.patches_per_class, balanced=self._balanced)
 
     def __len__(self) -> int:
-        return len(part_of_batches(np.arange(self.patches), self._batch_size, self._share))
+        return len(part_of_batches(np.arange(self.patches), self._settings.batch_size, self._share))

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError, check_range
 from severstal_xai.model import Architecture
 from severstal_xai.strips import PATCH_SIZE
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bf16"]
+Sampling = Literal["natural", "balanced"]
 
 PAPER: dict[str, object] = {
     "architecture": "resnet101",
@@ -17,6 +19,7 @@ PAPER: dict[str, object] = {
     "learning_rate": 0.1,
     "halve_every": 5,
     "patches_per_class": None,
+    "sampling": "natural",
 }
 """What the SISE paper (appendix "ResNet-101") gives; each other setting is ours."""
 
@@ -49,6 +52,40 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """What training makes small; the defaults are the paper's categorical cross-entropy.
+
+    Args:
+        class_weights: none; balanced, which gives each class the same share of the loss; or a number for each class.
+        focal_gamma: The focal loss's exponent, 0 to 10: how much less a patch counts that is known surely; 0 is
+            cross-entropy.
+        label_smoothing: Share, 0 to below 1, of each label that is spread over all classes.
+    """
+
+    class_weights: Literal["none", "balanced"] | list[float]
+    focal_gamma: float
+    label_smoothing: float
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.class_weights, str):
+            if len(self.class_weights) != len(CLASSES):
+                raise InputError(
+                    f"loss.class_weights has {len(self.class_weights)} numbers, expected {len(CLASSES)}, one a class"
+                )
+            for weight in self.class_weights:
+                check_range("loss.class_weights", weight, 0, 1e6)
+            if not any(self.class_weights):
+                raise InputError("loss.class_weights are all 0, expected one at least above")
+        check_range("loss.focal_gamma", self.focal_gamma, 0, 10)
+        check_range("loss.label_smoothing", self.label_smoothing, 0, 0.9999)
+        if self.focal_gamma and self.label_smoothing:
+            raise InputError(
+                f"loss.focal_gamma is {self.focal_gamma} and loss.label_smoothing {self.label_smoothing}, expected one "
+                "of the two to be 0: one seeks sure answers where the other avoids them"
+            )
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of a training run's settings.
 
@@ -59,6 +96,9 @@ class Settings:
         resume: Whether to go on with the run that the output folder holds, if it holds one.
         save_every: Minutes after which the run's state is saved, besides after each epoch.
         architecture: The network.
+        initial: Its weights at the beginning: random; imagenet, torchvision's, but for the last layer; or the run
+            folder of a model of the same architecture.
+        new_head: Whether the last layer begins at random also where a run's weights are taken.
         epochs: Times that the training patches are gone through.
         learning_rate: Learning rate of the first epoch.
         halve_every: Epochs after which the learning rate is halved, again and again.
@@ -66,6 +106,9 @@ class Settings:
         weight_decay: Weight decay (L2) of SGD.
         batch_size: Patches in a step.
         patches_per_class: At most so many patches of a class in an epoch, drawn anew for each; null for all.
+        sampling: natural takes each patch once in an epoch; balanced each class as often as another, the patches of
+            rare classes again and again.
+        loss: What training makes small.
         augmentation: How much chance changes a training patch.
         seed: The same seed on the same machine's CPU gives the same weights.
         device: Where to compute; auto takes a GPU where there is one.
@@ -79,6 +122,8 @@ class Settings:
     resume: bool
     save_every: float
     architecture: Architecture
+    initial: str
+    new_head: bool
     epochs: int
     learning_rate: float
     halve_every: int
@@ -86,6 +131,8 @@ class Settings:
     weight_decay: float
     batch_size: int
     patches_per_class: int | None
+    sampling: Sampling
+    loss: Loss
     augmentation: Augmentation
     seed: int
     device: Device
@@ -95,6 +142,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.overwrite and self.resume:
             raise InputError("overwrite and resume are both true, expected one of the two at most")
+        if not self.initial:
+            raise InputError("initial is empty, expected random, imagenet or a run folder")
         check_range("save_every", self.save_every, 0)
         check_range("epochs", self.epochs, 1, 10_000)
         check_range("learning_rate", self.learning_rate, 0, 10, above=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Split
@@ -61,6 +62,7 @@ def trained(model: nn.Module, batches: list[Batch], settings: Settings, compute:
         lambda _, steps: batches[steps:],
         batches,
         settings=settings,
+        objective=cross_entropy,
         compute=compute,
         begin=Place(),
         watch=ignore,
@@ -138,6 +140,7 @@ def test_after_each_step_it_is_told_how_far_it_came(small: MakeSettings, cpu: Co
         sgd(model, settings),
         some_batches(),
         settings=settings,
+        objective=cross_entropy,
         compute=cpu,
         begin=Place(epoch=3),
         watch=heard.append,
@@ -174,6 +177,7 @@ def test_a_small_network_learns_the_planted_squares(
         training_batches(settings, made_data, cpu),
         evaluation_batches(settings, made_data, Split.VALIDATION, cpu),
         settings=settings,
+        objective=cross_entropy,
         compute=cpu,
         begin=Place(),
         watch=ignore,

@@ -1,10 +1,14 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.schedule import Draw, EpochSampler, epoch_order, learning_rate
+from training.schedule import Draw, EpochSampler, epoch_length, epoch_order, learning_rate
+from training.settings import Settings
 
+MakeSettings = Callable[..., Settings]
 LABELS = np.repeat([0, 1, 2], [50, 6, 3])
 
 
@@ -45,11 +49,34 @@ def test_a_limit_leaves_the_classes_mixed_from_beginning_to_end() -> None:
 
 
 @pytest.mark.parametrize("limit", [None, 5])
-def test_the_sampler_goes_through_the_epoch_that_it_was_told(limit: int | None) -> None:
-    sampler = EpochSampler(LABELS.tolist(), limit, seed=7, batch_size=4)
+def test_the_sampler_goes_through_the_epoch_that_it_was_told(small: MakeSettings, limit: int | None) -> None:
+    sampler = EpochSampler(LABELS.tolist(), small(patches_per_class=limit, seed=7, batch_size=4))
     third = epoch_order(LABELS, limit, seed=7, epoch=3)
     sampler.set_epoch(2)
     list(sampler)
     sampler.set_epoch(3)
     assert list(sampler) == [Draw(3, place) for place in third]
     assert len(sampler) == len(third)
+
+
+@pytest.mark.parametrize("limit", [None, 4, 30])
+def test_balanced_every_class_is_drawn_alike_and_no_patch_more_often_than_it_must(limit: int | None) -> None:
+    order = epoch_order(LABELS, limit, seed=0, epoch=1, balanced=True)
+    drawn = np.bincount(LABELS[order])
+    assert set(drawn) == {limit or 20}  # of 59 patches, 20 a class
+    assert len(order) == epoch_length(LABELS, limit, balanced=True)
+    for label, count in enumerate((50, 6, 3)):
+        times = np.bincount(order, minlength=59)[label == LABELS]
+        assert times.max() - times.min() <= 1
+        assert times.sum() == drawn[label]
+        assert len(times) == count
+    other = epoch_order(LABELS, limit, seed=0, epoch=2, balanced=True)
+    assert other.tolist() != order.tolist()
+
+
+def test_the_sampler_leaves_out_the_steps_that_were_done(small: MakeSettings) -> None:
+    sampler = EpochSampler(LABELS.tolist(), small(sampling="balanced", seed=7, batch_size=4))
+    whole = list(sampler)
+    sampler.set_epoch(1, steps=3)
+    assert list(sampler) == whole[12:]
+    assert len(sampler) == 60

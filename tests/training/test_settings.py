@@ -8,7 +8,7 @@ import yaml
 
 from severstal_xai.command import CONFIGS, parse_settings, to_yaml
 from severstal_xai.errors import InputError
-from training.settings import PAPER, Augmentation, Settings
+from training.settings import PAPER, Augmentation, Loss, Settings
 
 
 def test_the_defaults_are_the_papers_where_the_paper_gives_a_value(paper_settings: Settings) -> None:
@@ -18,7 +18,10 @@ def test_the_defaults_are_the_papers_where_the_paper_gives_a_value(paper_setting
         "learning_rate": 0.1,
         "halve_every": 5,
         "patches_per_class": None,
+        "sampling": "natural",
     }
+    assert paper_settings.loss == Loss("none", 0.0, 0.0)  # "categorical cross-entropy"
+    assert paper_settings.initial == "random"
 
 
 @pytest.mark.parametrize("config", ["training.yaml", "demo/training.yaml"])

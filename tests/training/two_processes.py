@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-import training.fit
 from severstal_xai.command import run
 from training.__main__ import main
 
@@ -29,6 +28,6 @@ def build(_architecture: str, _classes: int, seed: int) -> nn.Module:
 
 if __name__ == "__main__":
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(training.fit, "build_classifier", build)
+        patched.setattr("training.initial.build_classifier", build)
         patched.setattr("severstal_xai.checkpoint.build_classifier", build)
         run(main)
