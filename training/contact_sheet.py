@@ -10,12 +10,15 @@ from matplotlib.figure import Figure
 
 from severstal_xai.classes import CLASSES
 from severstal_xai.manifest import Manifest, Patch, Split
+from severstal_xai.strips import PATCH_SIZE
 from training.augment import Augmenter
 from training.schedule import Draw
 from training.settings import Augmentation, Settings
 
 OFF = Augmentation(0.0, 0.0, 0, 0.0, 0.0, 0.0)
 _PROBABILITIES = ("horizontal_flip", "vertical_flip")
+_TILE = PATCH_SIZE + 12
+"""A patch and the gap beside it, in pixels."""
 _TURNS = 3
 """Turns of the patch that are shown with all augmentations."""
 
@@ -29,16 +32,21 @@ def contact_sheet(settings: Settings, manifest: Manifest) -> Figure:
     """
     patches = _one_of_each_class(manifest)
     rows = contact_rows(settings, manifest, patches)
-    figure = Figure(figsize=(1.7 * len(patches) + 1.6, 1.75 * len(rows) + 0.4), layout="constrained")
-    grid = figure.subplots(len(rows), len(patches), squeeze=False)
-    for axes_row, (name, pictures) in zip(grid, rows.items(), strict=True):
-        for axes, picture in zip(axes_row, pictures, strict=True):
-            axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
-            axes.set_xticks([])
-            axes.set_yticks([])
-        axes_row[0].set_ylabel(name, fontsize=8)
-    for axes, patch in zip(grid[0], patches, strict=True):
-        axes.set_title(f"{patch.label} {CLASSES[patch.label].name}", fontsize=8)
+    tiles = np.full((len(rows), len(patches), _TILE, _TILE), 255, dtype=np.uint8)
+    for row, pictures in enumerate(rows.values()):
+        for column, picture in enumerate(pictures):
+            tiles[row, column, :PATCH_SIZE, :PATCH_SIZE] = picture
+    sheet = tiles.swapaxes(1, 2).reshape(len(rows) * _TILE, len(patches) * _TILE)
+    figure = Figure(figsize=(1.7 * len(patches) + 1.6, 1.7 * len(rows) + 0.6), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(sheet, cmap="gray", vmin=0, vmax=255)
+    centres = PATCH_SIZE / 2 + _TILE * np.arange(max(tiles.shape[:2]))
+    axes.set_yticks(centres[: len(rows)], list(rows), fontsize=8)
+    names = [f"{patch.label} {CLASSES[patch.label].name}" for patch in patches]
+    axes.set_xticks(centres[: len(patches)], names, fontsize=8)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
     return figure
 
 

@@ -97,14 +97,15 @@ def training_batches(settings: Settings, manifest: Manifest, compute: Compute) -
     patches = manifest.of_split(Split.TRAIN)
     share = Share(compute.index, compute.processes)
     sampler = EpochSampler([patch.label for patch in patches], settings, share)
-    _check_shares(settings.batch_size, sampler.patches, share)
+    check_shares(settings.batch_size, sampler.patches, share)
     dataset = PatchDataset(manifest, patches, Augmenter(settings.augmentation, settings.seed))
     full = sampler.patches - sampler.patches % settings.batch_size
     loader = _loader(dataset, sampler, settings, compute, drop_last=full > 0)
     return TrainingBatches(Batches(loader, full or sampler.patches), sampler)
 
 
-def _check_shares(batch_size: int, patches: int, share: Share) -> None:
+def check_shares(batch_size: int, patches: int, share: Share) -> None:
+    """Refuse batches that the processes cannot share: each must have the same part, or a mean of means is no mean."""
     if batch_size % share.count:
         raise InputError(
             f"batch_size is {batch_size}, expected a multiple of the {share.count} processes that share a batch"

@@ -11,6 +11,10 @@ import safetensors.torch
 import torch
 
 from severstal_xai.command import to_yaml
+from severstal_xai.errors import InputError
+from tests.training.two_processes import build
+from training.__main__ import main
+from training.dataset import check_shares
 from training.run_folder import FILES, STATE_FILE
 from training.schedule import Share, epoch_order, part_of_batches
 from training.settings import Settings
@@ -32,12 +36,17 @@ def config(small: MakeSettings, paper_settings: Settings, tmp_path: Path) -> Pat
     return tmp_path / "config.yaml"
 
 
-def test_two_processes_train_what_one_trains(config: Path, tmp_path: Path, launch: Launch) -> None:
+def test_two_processes_train_what_one_trains(
+    config: Path, tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    for processes, output in ((1, one), (2, two)):
-        done = launch(processes, COMMAND, "--config", config, "--output", output)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("Test split, 5 patches") == 1
+    done = launch(2, COMMAND, "--config", config, "--output", two)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Test split, 5 patches") == 1
+    monkeypatch.setattr("training.initial.build_classifier", build)
+    monkeypatch.setattr("severstal_xai.checkpoint.build_classifier", build)
+    monkeypatch.setattr("sys.argv", ["training", "--config", str(config), "--output", str(one)])
+    assert main() == 0
     weights = [safetensors.torch.load_file(folder / "last.safetensors") for folder in (one, two)]
     for name in weights[0]:
         torch.testing.assert_close(weights[0][name], weights[1][name], atol=TOLERANCE, rtol=0)
@@ -51,12 +60,19 @@ def test_two_processes_train_what_one_trains(config: Path, tmp_path: Path, launc
     assert {path.name for path in two.iterdir()} == {*FILES, "state"}
 
 
-def test_a_batch_that_the_processes_cannot_share_is_refused_in_a_line(
-    config: Path, tmp_path: Path, launch: Launch
+@pytest.mark.parametrize(
+    ("batch_size", "patches", "message"),
+    [
+        (5, 100, "batch_size is 5, expected a multiple of the 2 processes that share a batch"),
+        (8, 7, "batch_size is 8, expected at most the 7 training patches, for 2 processes"),
+    ],
+)
+def test_a_batch_that_the_processes_cannot_share_is_refused(
+    batch_size: int, patches: int, message: str
 ) -> None:
-    done = launch(2, COMMAND, "--config", config, "--output", tmp_path / "run", "--batch_size", 5)
-    assert done.returncode != 0
-    assert "batch_size is 5, expected a multiple of the 2 processes that share a batch" in done.stderr
+    with pytest.raises(InputError, match=message):
+        check_shares(batch_size, patches, Share(0, 2))
+    check_shares(batch_size, patches, Share(0, 1))
 
 
 @pytest.mark.parametrize(("patches", "batch_size", "processes"), [(23, 4, 2), (24, 6, 3), (40, 8, 8)])

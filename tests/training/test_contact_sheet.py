@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from severstal_xai.manifest import Manifest, Split
 from training.augment import Augmenter
@@ -41,5 +42,6 @@ def test_its_rows_are_the_patches_each_change_alone_and_the_epochs(
 
 def test_without_augmentation_it_is_the_patches_alone(small: MakeSettings, made_data: Manifest) -> None:
     assert list(contact_rows(small(), made_data, made_data.of_split(Split.TRAIN)[:1])) == ["as it is"]
-    figure = contact_sheet(small(), made_data)
-    assert len(figure.axes) == 5  # the first of each class
+    (axes,) = contact_sheet(small(), made_data).axes
+    assert [label.get_text()[0] for label in axes.get_xticklabels()] == ["0", "1", "2", "3", "4"]
+    assert list(axes.images[0].get_extent()) == pytest.approx([-0.5, 5 * 268 - 0.5, 268 - 0.5, -0.5])
