@@ -4,6 +4,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SERVE ?= 1
+TESTERS ?= 2
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
@@ -16,7 +17,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 help:
 	@echo "make demo          install, make strips, train a small network, explain it, serve the inspector"
 	@echo "make demo SERVE=0  all of that but serve"
-	@echo "make test          install, check and test everything"
+	@echo "make test          install, check and test everything (TESTERS=4: in so many processes; 2 unless told)"
 	@echo "make format        format the code"
 	@echo "make clean         delete the environment and the demo"
 
@@ -32,7 +33,7 @@ test: $(INSTALLED_DEV)
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(TESTERS) --dist loadfile
 
 format: $(INSTALLED_DEV)
 	$(PY) -m ruff format .

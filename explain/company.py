@@ -1,7 +1,7 @@
 """The processes that explain together: `accelerate launch -m explain …` starts several, on one machine or more.
 
 Each takes every n-th image and writes its maps into the common folder; one alone, started without `accelerate`, is
-a company of one and pays nothing for it.
+a company of one and pays nothing for it. On CPUs several want the launcher's `--multi_gpu`: with `--cpu` it starts one.
 """
 
 import os

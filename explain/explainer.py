@@ -23,7 +23,7 @@ class Explainer(Protocol):
         """Explain why the model gives each image's target its score.
 
         The model is left without trace: mode, hooks, gradients and weights, also when it raises. An image's
-        map does not depend on the images beside it.
+        map does not depend on the images beside it, but for an engine's rounding by the place in its batch.
 
         Args:
             model: A network from images to logits; it is asked in eval mode.

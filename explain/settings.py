@@ -29,7 +29,8 @@ class ExplainSettings:
         output: The folder for the maps; null is RUN/maps. Maps that it holds already are kept and not made again.
         overwrite: Whether to delete maps of these methods that were made with other settings.
         at_once: How many images each method is given together, to share its batches; null is one on a CPU, eight on
-            a GPU. A killed run loses what it had of these.
+            a GPU. A killed run loses what it had of these, and its maps may differ by an engine's rounding from those of
+            a run that was not killed.
         device: Where the model runs; auto takes a GPU where there is one.
     """
 

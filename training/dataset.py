@@ -1,7 +1,9 @@
 """Patches as batches of tensors."""
 
+import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -11,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from severstal_xai.errors import InputError
-from severstal_xai.imaging import model_input
+from severstal_xai.imaging import PATCH_SHAPE, model_input
 from severstal_xai.manifest import Manifest, Patch, Split
 from training.augment import Augmenter
 from training.compute import Compute
@@ -25,6 +27,50 @@ Change = Callable[[UInt8[np.ndarray, "height width"], Draw], UInt8[np.ndarray, "
 _MOST_WORKERS = 8
 
 
+@dataclass(frozen=True)
+class Held:
+    """All patches, decoded once and kept in memory; processes that load share it where the system forks them.
+
+    Args:
+        greys: Their grey values.
+        places: The place of each, by its name.
+    """
+
+    greys: UInt8[Tensor, "patches height width"]
+    places: Mapping[str, int]
+
+    def of(self, patch: Patch) -> UInt8[np.ndarray, "height width"]:
+        """Return a patch's grey values."""
+        grey: np.ndarray = self.greys[self.places[patch.patch]].numpy()
+        return grey
+
+
+def read_patches(manifest: Manifest, memory: int, watch: Callable[[int], object]) -> Held | None:
+    """Read every image once: a damaged one is named now, not after hours of training; keep them where they fit.
+
+    Args:
+        manifest: The data.
+        memory: Bytes that may be filled.
+        watch: Told of each image.
+
+    Returns:
+        The images; None where they do not fit, so that they have to be read again when they are needed.
+
+    Raises:
+        InputError: An image cannot be read or is not the one that was prepared.
+    """
+    shape = (len(manifest.patches), *PATCH_SHAPE)
+    greys = torch.empty(shape, dtype=torch.uint8) if math.prod(shape) <= memory else None
+    for place, patch in enumerate(manifest.patches):
+        grey = manifest.read_image(patch)
+        if greys is not None:
+            greys[place].numpy()[:] = grey
+        watch(1)
+    if greys is None:
+        return None
+    return Held(greys, {patch.patch: place for place, patch in enumerate(manifest.patches)})
+
+
 class PatchDataset(Dataset[Sample | InputError]):
     """The patches of a split, model-ready, each with its label.
 
@@ -32,10 +78,13 @@ class PatchDataset(Dataset[Sample | InputError]):
     come back wrapped in a traceback. `Batches` raises it.
     """
 
-    def __init__(self, manifest: Manifest, patches: Sequence[Patch], change: Change) -> None:
+    def __init__(
+        self, manifest: Manifest, patches: Sequence[Patch], change: Change, held: "Held | None" = None
+    ) -> None:
         self._manifest = manifest
         self._patches = patches
         self._change = change
+        self._held = held
 
     def __len__(self) -> int:
         return len(self._patches)
@@ -43,7 +92,7 @@ class PatchDataset(Dataset[Sample | InputError]):
     def __getitem__(self, draw: Draw) -> Sample | InputError:
         patch = self._patches[draw.place]
         try:
-            grey = self._manifest.read_image(patch)
+            grey = self._held.of(patch) if self._held else self._manifest.read_image(patch)
         except InputError as error:
             return error
         return torch.from_numpy(model_input(self._change(grey, draw))), patch.label
@@ -85,7 +134,9 @@ class TrainingBatches:
         return self._batches
 
 
-def training_batches(settings: Settings, manifest: Manifest, compute: Compute) -> TrainingBatches:
+def training_batches(
+    settings: Settings, manifest: Manifest, compute: Compute, held: Held | None = None
+) -> TrainingBatches:
     """Return the training split's batches, shuffled and augmented; of several processes, each has its part of each.
 
     What does not fill a batch is left for another epoch: statistics of a last batch of one or two patches
@@ -98,7 +149,8 @@ def training_batches(settings: Settings, manifest: Manifest, compute: Compute) -
     share = Share(compute.index, compute.processes)
     sampler = EpochSampler([patch.label for patch in patches], settings, share)
     check_shares(settings.batch_size, sampler.patches, share)
-    dataset = PatchDataset(manifest, patches, Augmenter(settings.augmentation, settings.seed))
+    change = Augmenter(settings.augmentation, settings.seed)
+    dataset = PatchDataset(manifest, patches, change, held)
     full = sampler.patches - sampler.patches % settings.batch_size
     loader = _loader(dataset, sampler, settings, compute, drop_last=full > 0)
     return TrainingBatches(Batches(loader, full or sampler.patches), sampler)
@@ -116,7 +168,9 @@ def check_shares(batch_size: int, patches: int, share: Share) -> None:
         )
 
 
-def evaluation_batches(settings: Settings, manifest: Manifest, split: Split, compute: Compute) -> Batches:
+def evaluation_batches(
+    settings: Settings, manifest: Manifest, split: Split, compute: Compute, held: Held | None = None
+) -> Batches:
     """Return a split's batches: every patch once, as it is, in the manifest's order.
 
     Of several processes each has every n-th patch.
@@ -129,7 +183,7 @@ def evaluation_batches(settings: Settings, manifest: Manifest, split: Split, com
         raise InputError(
             f"{len(patches)} patches in the {split} split, expected one at least for each process"
         )
-    dataset = PatchDataset(manifest, patches, unchanged)
+    dataset = PatchDataset(manifest, patches, unchanged, held)
     own = range(compute.index, len(patches), compute.processes)
     in_order = [Draw(epoch=0, place=place) for place in own]
     return Batches(_loader(dataset, in_order, settings, compute, drop_last=False), len(dataset))

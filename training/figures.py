@@ -10,6 +10,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator, PercentFormatter
 
 from severstal_xai.classes import CLASSES
 from training.history import Epoch, best_of
+from training.measures import BINS, Labels, Probabilities, bin_of, calibration_error, scaled
 from training.scores import PAPER_CONFUSION, Scores, normalised
 
 _COLOURS = "cividis"  # the same to the colour-blind and in grey
@@ -75,3 +76,31 @@ def _draw_curves(axes: Axes, epochs: Sequence[Epoch], train: str, validation: st
     axes.plot(
         numbers, [getattr(epoch, validation) for epoch in epochs], "s--", color=_ORANGE, label="validation"
     )
+
+
+def reliability_figure(probabilities: Probabilities, labels: Labels, temperature: float) -> Figure:
+    """Draw how often the model is right where it is so and so sure, as it is and with the temperature's probabilities.
+
+    Below, how many patches are so sure: a bar of few tells little.
+    """
+    figure = Figure(figsize=(9, 5.2), layout="constrained")
+    grid = figure.subplots(2, 2, sharex=True, height_ratios=(3, 1))
+    titles = ("as it answers", f"logits divided by {temperature:.3f}")
+    for (right, count), title, shares in zip(
+        grid.T, titles, (probabilities, scaled(probabilities, temperature)), strict=True
+    ):
+        error = calibration_error(shares, labels, np.ones((1, len(labels))))[0]
+        bins = np.bincount(bin_of(shares), minlength=BINS)
+        hits = np.bincount(bin_of(shares), weights=shares.argmax(axis=1) == labels, minlength=BINS)
+        centres = (np.arange(BINS) + 0.5) / BINS
+        filled = bins > 0
+        right.bar(centres[filled], hits[filled] / bins[filled], 0.9 / BINS, color=_BLUE)
+        right.plot([0, 1], [0, 1], color=_ORANGE, linestyle="--", label="calibrated")
+        right.set_title(f"{title}\ncalibration error {error:.3f}")
+        right.set_ylim(0, 1)
+        count.bar(centres, bins, 0.9 / BINS, color="grey")
+        count.set_xlabel("confidence: the probability of the class that is named")
+    grid[0, 0].set_ylabel("share that is right")
+    grid[1, 0].set_ylabel("test patches")
+    grid[0, 0].legend(frameon=False)
+    return figure

@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import psutil
 import yaml
 from matplotlib.figure import Figure
 from torch import nn
@@ -22,11 +26,26 @@ from severstal_xai.manifest import Manifest, Split, read_manifest
 from training import run_folder
 from training.compute import Compute, choose_compute
 from training.contact_sheet import contact_sheet
-from training.dataset import evaluation_batches, training_batches, workers
-from training.figures import confusion_figure, curves_figure
+from training.dataset import (
+    Batches,
+    Held,
+    TrainingBatches,
+    evaluation_batches,
+    read_patches,
+    training_batches,
+    workers,
+)
+from training.figures import confusion_figure, curves_figure, reliability_figure
 from training.history import Epoch, best_of, table_of
 from training.initial import initial_network
 from training.loop import Judged, Watch, judge, sgd, train
+from training.measures import (
+    Measure,
+    calibration_error,
+    measures,
+    scaled,
+    temperature_of,
+)
 from training.objective import objective
 from training.plan import check_splits, counts_of, plan
 from training.report import Run, model_card
@@ -63,17 +82,50 @@ def fit(settings: Settings, say: Say) -> Run | None:
     compute = choose_compute(settings.device, begun.precision if begun else settings.precision)
     compute.wait()  # nobody looks any more at what the first now changes
     if not compute.leads:
-        train_and_keep(settings, manifest, compute, network, begun, say=lambda _: None)
-        score_and_report(settings, manifest, compute, ())
+        held = read_patches(manifest, memory_for_patches(), lambda _: None)
+        train_and_keep(Work(settings, manifest, compute, held), network, begun, say=lambda _: None)
+        score_and_report(Work(settings, manifest, compute, held), ())
         return None
     for line in plan(settings, manifest, compute, workers(settings.workers, compute.device)):
         say(line)
     if begun:
         say(f"Goes on after epoch {len(begun.place.epochs)}, step {begun.place.tally.steps}")
-    check_patches(manifest)
+    with tqdm(manifest.patches, desc="read the images", unit="image", leave=False, disable=None) as bar:
+        held = read_patches(manifest, memory_for_patches(), bar.update)
+    work = Work(settings, manifest, compute, held)
     with run_folder.owned(settings.output):
-        epochs = train_and_keep(settings, manifest, compute, network, begun, say=say)
-        return score_and_report(settings, manifest, compute, epochs)
+        epochs = train_and_keep(work, network, begun, say=say)
+        return score_and_report(work, epochs)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run works with.
+
+    Args:
+        settings: Its settings.
+        manifest: Its data.
+        compute: Where and how it computes.
+        held: The patches in memory, where they fit.
+    """
+
+    settings: Settings
+    manifest: Manifest
+    compute: Compute
+    held: Held | None
+
+    def training(self) -> TrainingBatches:
+        """Return the batches to train on."""
+        return training_batches(self.settings, self.manifest, self.compute, self.held)
+
+    def evaluation(self, split: Split) -> Batches:
+        """Return the batches of a split to judge."""
+        return evaluation_batches(self.settings, self.manifest, split, self.compute, self.held)
+
+
+def memory_for_patches() -> int:
+    """Return the bytes that a process may fill with patches: of half of what is free its share on this machine."""
+    return int(psutil.virtual_memory().available // (2 * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
 
 
 def find_begun(settings: Settings, manifest: Manifest) -> Begun | None:
@@ -90,35 +142,21 @@ def find_begun(settings: Settings, manifest: Manifest) -> Begun | None:
     return begun
 
 
-def check_patches(manifest: Manifest) -> None:
-    """Read every image once: a damaged one is named now, not after hours of training."""
-    for patch in tqdm(manifest.patches, desc="check the images", unit="image", leave=False, disable=None):
-        manifest.read_image(patch)
-
-
 def first_network(settings: Settings, begun: Begun | None) -> nn.Module:
     """Return the network to train: as it is before the first step, or to be filled with a run's state."""
     return initial_network(dataclasses.replace(settings, initial="random") if begun else settings)
 
 
-def train_and_keep(
-    settings: Settings,
-    manifest: Manifest,
-    compute: Compute,
-    network: nn.Module,
-    begun: Begun | None,
-    *,
-    say: Say,
-) -> Sequence[Epoch]:
+def train_and_keep(work: Work, network: nn.Module, begun: Begun | None, *, say: Say) -> Sequence[Epoch]:
     """Train, from the first step or from where a run has come, and save each epoch: last, best so far, history."""
+    settings, manifest, compute = work.settings, work.manifest, work.compute
     network = compute.place(network)
     optimizer = sgd(network, settings)
     if begun:
         begun.restore(network, optimizer)
     place = _own_part(begun.place if begun else Place(), compute)
-    training = training_batches(settings, manifest, compute)
-    validation = evaluation_batches(settings, manifest, Split.VALIDATION, compute)
-    saver = Saver(settings, manifest, compute, network, optimizer)
+    training, validation = work.training(), work.evaluation(Split.VALIDATION)
+    saver = Saver(work, network, optimizer)
     if not begun:
         saver.save(place)  # from here on it is this run that is gone on with, not one that is overwritten
     patches = len(training) + len(validation)
@@ -169,10 +207,8 @@ def keep(settings: Settings, manifest: Manifest, model: nn.Module, epochs: Seque
 class Saver:
     """Saves a run's state: when told to, and after a step where it is time."""
 
-    def __init__(
-        self, settings: Settings, manifest: Manifest, compute: Compute, network: nn.Module, optimizer: SGD
-    ) -> None:
-        self._settings, self._manifest, self._compute = settings, manifest, compute
+    def __init__(self, work: Work, network: nn.Module, optimizer: SGD) -> None:
+        self._settings, self._manifest, self._compute = work.settings, work.manifest, work.compute
         self._network, self._optimizer = network, optimizer
         self._saved = time.monotonic()
 
@@ -206,40 +242,61 @@ class Saver:
         save_state(self._settings.output / run_folder.STATE_FILE, begun)
 
 
-def score_and_report(
-    settings: Settings, manifest: Manifest, compute: Compute, epochs: Sequence[Epoch]
-) -> Run | None:
+def score_and_report(work: Work, epochs: Sequence[Epoch]) -> Run | None:
     """Score the saved best model on validation and test patches, and write all that tells of the run.
 
     Returns:
         The run; None in a process that does not lead.
     """
+    compute = work.compute
     compute.wait()  # for the first to have written the model
-    model = compute.place(load_checkpoint(settings.output, run_folder.BEST).model)
-    batches = {
-        split: evaluation_batches(settings, manifest, split, compute)
-        for split in (Split.VALIDATION, Split.TEST)
-    }
+    model = compute.place(load_checkpoint(work.settings.output, run_folder.BEST).model)
+    batches = {split: work.evaluation(split) for split in (Split.VALIDATION, Split.TEST)}
     with progress(sum(map(len, batches.values())), "score", compute) as watch:
         judged = {split: judge(model, batches[split], compute, watch) for split in batches}
     if not compute.leads:
         return None
-    scores = {split: score(answers.logits, answers.labels) for split, answers in judged.items()}
-    run = Run(settings, manifest, compute, epochs, scores[Split.TEST], scores[Split.VALIDATION])
-    write_reports(run, pd.concat([predictions(manifest, split, judged[split]) for split in judged]))
+    run = run_of(work, epochs, judged)
+    write_reports(run, judged)
     return run
 
 
-def write_reports(run: Run, answers: pd.DataFrame) -> None:
+def run_of(work: Work, epochs: Sequence[Epoch], judged: Mapping[Split, Judged]) -> Run:
+    """Score what the kept model says of the validation and the test split."""
+    validation, test = judged[Split.VALIDATION], judged[Split.TEST]
+    temperature = temperature_of(validation.shares(), validation.labels.numpy())
+    shares, labels = test.shares(), test.labels.numpy()
+    strips = [patch.strip for patch in work.manifest.of_split(Split.TEST)]
+    ones = np.ones((1, len(labels)))
+    return Run(
+        settings=work.settings,
+        manifest=work.manifest,
+        compute=work.compute,
+        epochs=epochs,
+        test=score(test.logits, test.labels),
+        validation=score(validation.logits, validation.labels),
+        measures=measures(shares, labels, strips, work.settings.seed),
+        temperature=temperature,
+        calibrated_error=float(calibration_error(scaled(shares, temperature), labels, ones)[0]),
+    )
+
+
+def write_reports(run: Run, judged: Mapping[Split, Judged]) -> None:
     """Write the predictions, the scores, the figures and the model card."""
     folder = run.settings.output
     with whole_file(folder / run_folder.PREDICTIONS_FILE) as temporary:
-        answers.to_parquet(temporary, index=False)
+        answers = [predictions(run.manifest, split, judged[split]) for split in judged]
+        pd.concat(answers).to_parquet(temporary, index=False)
     write_text(folder / run_folder.SCORES_FILE, json.dumps(scores_of(run), indent=2) + "\n")
+    test = judged[Split.TEST]
     title = f"{run.settings.architecture}, epoch {best_of(run.epochs).epoch}"
     for name, figure in (
         (run_folder.CONFUSION_FILE, confusion_figure(run.test, title)),
         (run_folder.CURVES_FILE, curves_figure(run.epochs)),
+        (
+            run_folder.RELIABILITY_FILE,
+            reliability_figure(test.shares(), test.labels.numpy(), run.temperature),
+        ),
     ):
         write_figure(run.settings, name, figure)
     write_text(folder / run_folder.CARD_FILE, model_card(run))
@@ -262,16 +319,25 @@ def scores_of(run: Run) -> dict[str, Any]:
             "precision": run.compute.precision,
             "reason": run.compute.reason,
         },
-        "test": as_json(run.test),
+        "test": as_json(run.test) | {"measures": _measures_as_json(run.measures)},
         "validation": as_json(run.validation),
+        "calibration": {"temperature": run.temperature, "error_after": run.calibrated_error},
         "paper": paper_as_json(),
+    }
+
+
+def _measures_as_json(measures: Mapping[str, Measure]) -> dict[str, Any]:
+    """Return a value and an interval for each score, null where there is none."""
+    return {
+        name: {key: None if np.isnan(value) else value for key, value in dataclasses.asdict(one).items()}
+        for name, one in measures.items()
     }
 
 
 def predictions(manifest: Manifest, split: Split, judged: Judged) -> pd.DataFrame:
     """Return a row a patch: name, split, label, predicted class, and the softmax probability of each class."""
     patches = manifest.of_split(split)
-    probabilities = judged.logits.double().softmax(dim=1).numpy()
+    probabilities = judged.shares()
     table = pd.DataFrame(
         {
             "patch": [patch.patch for patch in patches],

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Float64, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
@@ -35,6 +36,11 @@ class Judged:
 
     logits: Float32[Tensor, "patches classes"]
     labels: Int64[Tensor, " patches"]
+
+    def shares(self) -> Float64[np.ndarray, "patches classes"]:
+        """Return the softmax probabilities."""
+        probabilities: np.ndarray = self.logits.double().softmax(dim=1).numpy()
+        return probabilities
 
 
 def sgd(model: nn.Module, settings: Settings) -> SGD:

@@ -1,7 +1,7 @@
 """The model card: what a run's model was made from, how good it is, and what it is for."""
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -11,6 +11,7 @@ from severstal_xai.classes import CLASSES
 from severstal_xai.manifest import Manifest, Split, count_shared_strips
 from training.compute import Compute
 from training.history import Epoch, best_of
+from training.measures import RESAMPLES, Measure
 from training.plan import counts_of
 from training.run_folder import (
     AUGMENTATION_FILE,
@@ -18,6 +19,7 @@ from training.run_folder import (
     CURVES_FILE,
     HISTORY_FILE,
     PREDICTIONS_FILE,
+    RELIABILITY_FILE,
     SCORES_FILE,
 )
 from training.scores import PAPER_CONFUSION, PAPER_TOP1, PAPER_TOP3, Scores, normalised
@@ -38,6 +40,9 @@ class Run:
         epochs: What each epoch came to.
         test: The kept model's scores on the test split.
         validation: The kept model's scores on the validation split.
+        measures: Its scores on the test split with their intervals.
+        temperature: By which its logits are divided to be calibrated; fitted on the validation split.
+        calibrated_error: The calibration error on the test split after that.
     """
 
     settings: Settings
@@ -46,11 +51,14 @@ class Run:
     epochs: Sequence[Epoch]
     test: Scores
     validation: Scores
+    measures: Mapping[str, Measure]
+    temperature: float
+    calibrated_error: float
 
 
 def model_card(run: Run) -> str:
     """Write the run's README, in Markdown."""
-    sections = (_title(run), _scores(run.test), _data(run.manifest), _settings(run), _use())
+    sections = (_title(run), _scores(run), _data(run.manifest), _settings(run), _use(run))
     return "\n\n".join(sections) + "\n"
 
 
@@ -69,22 +77,34 @@ Computed on {run.compute.device.type} in {run.compute.precision} ({run.compute.r
 | `{HISTORY_FILE}`, `{CURVES_FILE}` | loss and top-1 of each epoch |
 | `{AUGMENTATION_FILE}` | what the network sees: patches under each augmentation |
 | `{SCORES_FILE}`, `{CONFUSION_FILE}` | the scores below |
+| `{RELIABILITY_FILE}` | how often the model is right where it is so and so sure |
 | `{PREDICTIONS_FILE}` | each validation and test patch with its probabilities |"""
 
 
-def _scores(test: Scores) -> str:
+def _scores(run: Run) -> str:
+    test, measures = run.test, run.measures
+    recall = f"{np.trace(PAPER_CONFUSION) / 5:.2%}"
     summary = _table(
-        ["", "this model", "paper (ResNet-101, full data)"],
+        ["", "this model", "95 % interval", "paper (ResNet-101, full data)"],
         [
-            ["test patches", str(test.count), "11,505 (its Table 3)"],
-            ["top-1", f"{test.top1:.2%}", f"{PAPER_TOP1:.2%}"],
-            ["top-3", f"{test.top3:.2%}", f"{PAPER_TOP3:.2%}"],
-            ["mean recall of the classes", f"{test.mean_recall:.2%}", f"{np.trace(PAPER_CONFUSION) / 5:.2%}"],
+            ["test patches", str(test.count), "", "11,505 (its Table 3)"],
+            ["top-1", f"{test.top1:.2%}", _interval(measures["top1"]), f"{PAPER_TOP1:.2%}"],
+            ["top-3", f"{test.top3:.2%}", _interval(measures["top3"]), f"{PAPER_TOP3:.2%}"],
+            [
+                "balanced accuracy (mean recall)",
+                f"{test.mean_recall:.2%}",
+                _interval(measures["balanced_accuracy"]),
+                recall,
+            ],
         ],
     )
     return f"""## Scores on the test split
 
 {summary}
+
+The intervals are of {RESAMPLES:,} bootstrap samples of the strips: patches of one strip are not independent.
+
+{_by_class(run)}
 
 Confusion matrix, patches; rows are the actual class, columns the predicted one:
 
@@ -93,6 +113,29 @@ Confusion matrix, patches; rows are the actual class, columns the predicted one:
 The same as shares of the actual class, and in brackets the paper's Table 5:
 
 {_matrix(_beside_paper(test))}"""
+
+
+def _by_class(run: Run) -> str:
+    kinds = ("precision", "recall", "f1", "average_precision")
+    counts = run.test.confusion.sum(axis=1)
+    rows = [
+        [f"{steel.id} {steel.name}", str(counts[steel.id])]
+        + [_with_interval(run.measures[f"{kind}_{steel.id}"]) for kind in kinds]
+        for steel in CLASSES
+        if counts[steel.id]
+    ]
+    return _table(["class", "patches", "precision", "recall", "F1", "average precision"], rows)
+
+
+def _interval(measure: Measure) -> str:
+    return "" if np.isnan(measure.low) else f"{measure.low:.2%} to {measure.high:.2%}"
+
+
+def _with_interval(measure: Measure) -> str:
+    if np.isnan(measure.value):
+        return "-"
+    interval = "" if np.isnan(measure.low) else f" ({measure.low:.2f} to {measure.high:.2f})"
+    return f"{measure.value:.3f}{interval}"
 
 
 def _beside_paper(test: Scores) -> list[list[str]]:
@@ -155,15 +198,19 @@ def whose(name: str, value: object) -> str:
     return "the paper" if value == PAPER[name] else f"ours (the paper: {paper})"
 
 
-def _use() -> str:
-    return """## Intended use and limits
+def _use(run: Run) -> str:
+    error = run.measures["calibration_error"].value
+    leaning = "too sure" if run.temperature > 1 else "not sure enough"
+    return f"""## Intended use and limits
 
 For research, and as the model that explanation methods are judged on. It supports an inspector's judgement and does not
 replace it; nobody has qualified it for releasing or rejecting steel.
 
 - It knows strips that look like those it was trained on: other cameras, lighting or steel need new data and new scores.
 - A patch has one class. Whatever it shows, the model names one of the five, also for what is no steel.
-- The probabilities are not calibrated: 0.9 does not mean right nine times out of ten.
+- The probabilities are not calibrated, the model is {leaning}: they miss the share of right answers by {error:.3f} on
+  average (ECE), and by {run.calibrated_error:.3f} with the logits divided by {run.temperature:.3f}, the temperature fitted on
+  the validation split ([`{RELIABILITY_FILE}`]({RELIABILITY_FILE})).
 - Classes are uneven: read each class's row above, not top-1 alone.
 - Severstal published its classes as numbers; their names here are ours."""
 

@@ -22,6 +22,7 @@ SCORES_FILE = "scores.json"
 PREDICTIONS_FILE = "predictions.parquet"
 CONFUSION_FILE = "confusion.png"
 CURVES_FILE = "curves.png"
+RELIABILITY_FILE = "reliability.png"
 AUGMENTATION_FILE = "augmentation.png"
 CARD_FILE = "README.md"
 
@@ -36,6 +37,7 @@ FILES = (
     PREDICTIONS_FILE,
     CONFUSION_FILE,
     CURVES_FILE,
+    RELIABILITY_FILE,
     AUGMENTATION_FILE,
     CARD_FILE,
 )

@@ -268,11 +268,15 @@ def test_the_best_epoch_has_the_highest_top1_then_the_lowest_loss_then_comes_fir
 def test_the_model_card_says_what_it_must(finished: Settings, few: Manifest) -> None:
     card = (finished.output / CARD_FILE).read_text(encoding="utf-8")
     scores: dict[str, Any] = json.loads((finished.output / "scores.json").read_text(encoding="utf-8"))
+    top1 = scores["test"]["measures"]["top1"]
+    assert top1["low"] <= top1["value"] == scores["test"]["top1"] <= top1["high"]
+    assert scores["test"]["measures"]["recall_0"]["value"] in {0, 1}
     for part in (
         f"`{few.checksum}`",
         "0 of the 2 test patches share their strip",
         "| 1 pitting | 1 | 1 | 1 |",
-        f"| top-1 | {scores['test']['top1']:.2%} | 86.58% |",
+        f"| top-1 | {scores['test']['top1']:.2%} | {top1['low']:.2%} to {top1['high']:.2%} | 86.58% |",
+        f"divided by {scores['calibration']['temperature']:.3f}, the temperature fitted",
         "| architecture | resnet18 | ours (the paper: resnet101) |",
         "| halve_every | 5 | the paper |",
         "| momentum | 0.9 | ours |",

@@ -72,7 +72,7 @@ def settings(
 ) -> Settings:
     """A run of two epochs of five small steps, with augmentation; its state is saved after each step."""
     monkeypatch.setattr(training.fit, "write_figure", write_no_figure)
-    for figure in ("contact_sheet", "confusion_figure", "curves_figure"):
+    for figure in ("contact_sheet", "confusion_figure", "curves_figure", "reliability_figure"):
         monkeypatch.setattr(training.fit, figure, draw_nothing)
     monkeypatch.setattr("training.initial.build_classifier", build_small)
     monkeypatch.setattr("severstal_xai.checkpoint.build_classifier", build_small)
