@@ -95,6 +95,9 @@ def reliability_figure(probabilities: Probabilities, labels: Labels, temperature
         centres = (np.arange(BINS) + 0.5) / BINS
         filled = bins > 0
         right.bar(centres[filled], hits[filled] / bins[filled], 0.9 / BINS, color=_BLUE)
+        right.plot(
+            centres[filled], hits[filled] / bins[filled], "o", color=_BLUE, clip_on=False
+        )  # a bar of 0, too
         right.plot([0, 1], [0, 1], color=_ORANGE, linestyle="--", label="calibrated")
         right.set_title(f"{title}\ncalibration error {error:.3f}")
         right.set_ylim(0, 1)

@@ -201,6 +201,9 @@ def whose(name: str, value: object) -> str:
 def _use(run: Run) -> str:
     error = run.measures["calibration_error"].value
     leaning = "too sure" if run.temperature > 1 else "not sure enough"
+    helps = (
+        "" if run.calibrated_error < error else "; it does not help here: of so few patches it cannot be told"
+    )
     return f"""## Intended use and limits
 
 For research, and as the model that explanation methods are judged on. It supports an inspector's judgement and does not
@@ -210,7 +213,7 @@ replace it; nobody has qualified it for releasing or rejecting steel.
 - A patch has one class. Whatever it shows, the model names one of the five, also for what is no steel.
 - The probabilities are not calibrated, the model is {leaning}: they miss the share of right answers by {error:.3f} on
   average (ECE), and by {run.calibrated_error:.3f} with the logits divided by {run.temperature:.3f}, the temperature fitted on
-  the validation split ([`{RELIABILITY_FILE}`]({RELIABILITY_FILE})).
+  the validation split ([`{RELIABILITY_FILE}`]({RELIABILITY_FILE})){helps}.
 - Classes are uneven: read each class's row above, not top-1 alone.
 - Severstal published its classes as numbers; their names here are ours."""
 
