@@ -35,6 +35,7 @@ from training.dataset import (
     training_batches,
     workers,
 )
+from training.events import open_events
 from training.figures import confusion_figure, curves_figure, reliability_figure
 from training.history import Epoch, best_of, table_of
 from training.initial import initial_network
@@ -161,7 +162,10 @@ def train_and_keep(work: Work, network: nn.Module, begun: Begun | None, *, say: 
         saver.save(place)  # from here on it is this run that is gone on with, not one that is overwritten
     patches = len(training) + len(validation)
     done = len(place.epochs) * patches + place.tally.count
-    with progress(settings.epochs * patches, "train", compute, done) as watch:
+    with (
+        progress(settings.epochs * patches, "train", compute, done) as watch,
+        open_events(settings.output / run_folder.EVENTS) as events,
+    ):
         for reached in train(
             compute.shared(network),
             optimizer,
@@ -178,6 +182,7 @@ def train_and_keep(work: Work, network: nn.Module, begun: Begun | None, *, say: 
             place = reached
             if compute.leads:
                 keep(settings, manifest, network, place.epochs)
+                events.add(place.epochs[-1])
             saver.save(place)
             say(epoch_line(place.epochs, settings.epochs))
     return place.epochs

@@ -17,6 +17,7 @@ from training.run_folder import (
     AUGMENTATION_FILE,
     CONFUSION_FILE,
     CURVES_FILE,
+    EVENTS,
     HISTORY_FILE,
     PREDICTIONS_FILE,
     RELIABILITY_FILE,
@@ -74,7 +75,7 @@ Computed on {run.compute.device.type} in {run.compute.precision} ({run.compute.r
 | --- | --- |
 | `model.safetensors`, `model.json` | the kept model |
 | `last.safetensors`, `last.json` | the model after the last epoch |
-| `{HISTORY_FILE}`, `{CURVES_FILE}` | loss and top-1 of each epoch |
+| `{HISTORY_FILE}`, `{CURVES_FILE}` | loss and top-1 of each epoch; in `{EVENTS}` the same for TensorBoard |
 | `{AUGMENTATION_FILE}` | what the network sees: patches under each augmentation |
 | `{SCORES_FILE}`, `{CONFUSION_FILE}` | the scores below |
 | `{RELIABILITY_FILE}` | how often the model is right where it is so and so sure |

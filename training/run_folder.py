@@ -46,6 +46,9 @@ STATE = "state"
 """The folder of what a run needs to go on: the state itself, and the lock of who writes the run."""
 STATE_FILE = f"{STATE}/state.safetensors"
 _LOCK_FILE = f"{STATE}/lock"
+EVENTS = "tensorboard"
+"""The folder of the run's events for TensorBoard."""
+_EVENTS_BEGIN = "events.out.tfevents."
 MAPS = "maps"
 """The folder in a run's that `python -m explain` writes to, where it is told no other."""
 
@@ -98,6 +101,8 @@ def _may_be_of_a_run(path: Path) -> bool:
             is_temporary(inner) or inner.name in {Path(STATE_FILE).name, Path(_LOCK_FILE).name}
             for inner in path.iterdir()
         )
+    if path.name == EVENTS:
+        return path.is_dir() and all(inner.name.startswith(_EVENTS_BEGIN) for inner in path.iterdir())
     return (
         path.is_dir() if path.name == MAPS else is_temporary(path) or (path.name in FILES and path.is_file())
     )
@@ -142,5 +147,7 @@ def clear(folder: Path) -> None:
     """
     for name in (*(name for name in FILES if name != SETTINGS_FILE), SETTINGS_FILE):
         (folder / name).unlink(missing_ok=True)
+    for events in (folder / EVENTS).glob(f"{_EVENTS_BEGIN}*"):
+        events.unlink()
     if folder.is_dir():
         delete_leftovers(folder)

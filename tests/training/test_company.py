@@ -57,7 +57,7 @@ def test_two_processes_train_what_one_trains(
     assert tables[0]["patch"].tolist() == tables[1]["patch"].tolist()
     np.testing.assert_allclose(tables[0]["p1"], tables[1]["p1"], atol=1e-4)
     assert load_state(two / STATE_FILE).place.epoch == 3
-    assert {path.name for path in two.iterdir()} == {*FILES, "state"}
+    assert {path.name for path in two.iterdir()} == {*FILES, "state", "tensorboard"}
 
 
 @pytest.mark.parametrize(

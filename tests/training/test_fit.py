@@ -16,7 +16,7 @@ from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Patch, Split, read_manifest, write_manifest
 from training.fit import fit
 from training.history import Epoch, best_of
-from training.run_folder import CARD_FILE, FILES, STATE_FILE, check_output, clear
+from training.run_folder import CARD_FILE, EVENTS, FILES, STATE_FILE, check_output, clear
 from training.settings import Settings
 from training.state import Place
 
@@ -63,11 +63,11 @@ def copy_of(manifest: Manifest, folder: Path, change: Callable[[Patch], Patch | 
 
 
 def content_of(folder: Path) -> dict[str, bytes]:
-    """What a run's folder holds, but for the state's lock."""
+    """What a run's folder holds, but for the state's lock and the events, whose name is their time."""
     return {
-        str(path.relative_to(folder)): path.read_bytes()
+        path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != "lock"
+        if path.is_file() and path.name != "lock" and path.parent.name != EVENTS
     }
 
 
@@ -199,6 +199,7 @@ def test_clearing_a_run_keeps_it_known_for_a_run_to_the_last_moment(
     monkeypatch.setattr(Path, "unlink", checked)
     clear(folder)
     assert list(content_of(folder)) == [STATE_FILE]
+    assert not list((folder / EVENTS).iterdir())
 
 
 def test_overwriting_begins_only_when_there_is_something_to_put_in_place(
