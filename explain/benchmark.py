@@ -6,7 +6,6 @@ engine beside float32; SISE's masks beside pytorch-grad-cam's Score-CAM.
 """
 
 import dataclasses
-import json
 import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from explain.benchmark_report import Benchmark, draw, tabulate
+from explain.case import Case
 from explain.measure import (
-    Case,
     agreement_with_float64,
     budget_costs,
     engine_costs,
@@ -24,9 +23,9 @@ from explain.measure import (
     overhead,
 )
 from explain.methods import METHODS
+from explain.report_files import write_report
 from severstal_xai.command import DONE, parse_settings, run
 from severstal_xai.errors import InputError, check_range
-from severstal_xai.files import write_bytes, write_text
 from severstal_xai.model import Architecture
 
 Measured = TypeVar("Measured")
@@ -109,12 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     measured = measure(settings)
     table = tabulate(measured)
-    write_text(
-        settings.output / "benchmark.json",
-        json.dumps(dataclasses.asdict(measured), indent=2, default=str) + "\n",
-    )
-    write_text(settings.output / "benchmark.md", table)
-    write_bytes(settings.output / "benchmark.png", draw(measured))
+    write_report(settings.output / "benchmark", dataclasses.asdict(measured), table, draw(measured))
     print(table)
     return DONE
 

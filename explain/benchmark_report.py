@@ -1,17 +1,17 @@
 """What was measured, as a Markdown table beside the paper's and as a picture."""
 
-import io
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from explain.case import Case
 from explain.measure import (
     Agreement,
     BudgetCost,
-    Case,
     EngineCost,
     LibraryCost,
     MethodCost,
@@ -47,58 +47,51 @@ class Benchmark:
 
 def tabulate(measured: Benchmark) -> str:
     """Return the Markdown text."""
+    parts = (_heading(measured), _methods(measured), _engines(measured), _aims(measured), _budgets(measured))
+    return "\n\n".join(parts) + "\n"
+
+
+def _heading(measured: Benchmark) -> str:
     case = measured.case
     network = f"the run {case.run}" if case.run else f"{case.architecture}, random weights"
     images = (
         f"test patches of {case.data}" if case.data else f"drawn light with grain, {case.size} x {case.size}"
     )
     machine = ", ".join(f"{name} {value}" for name, value in measured.machine.items())
-    return "\n".join(
-        [
-            "# What the methods cost",
-            "",
-            f"{network}; {images}; SISE's mu {case.mu:g}. {machine}.",
-            "",
-            *_table(
-                ("method", "seconds", "forwards", "peak MiB", "paper: VGG16, T4", "paper: ResNet-50, T4"),
-                [
-                    (
-                        one.method,
-                        f"{one.seconds:.3g}",
-                        one.forwards,
-                        f"{one.peak_mib:.0f}",
-                        *_paper(one.method),
-                    )
-                    for one in sorted(measured.methods, key=lambda one: one.seconds)
-                ],
-            ),
-            "",
-            "Forwards: images that the network was asked about. Peak: memory beyond the loaded model.",
-            "",
-            *_table(
-                ("engine", "ms an image", "times float32 eager", "why"),
-                [
-                    (one.engine, _figure(one.milliseconds), _figure(one.speed), one.reason)
-                    for one in measured.engines
-                ],
-            ),
-            "",
-            *_table(("ratio", "measured", "aim"), _ratios(measured)),
-            "",
-            *_table(
-                (
-                    "SISE's budget, mu 0",
-                    "seconds",
-                    "share of the passes",
-                    "Spearman with the full map: median",
-                    "lowest",
-                    "claim off by at most",
-                ),
-                [_budget(one) for one in measured.budgets],
-            ),
-            "",
-        ]
+    return f"# What the methods cost\n\n{network}; {images}; SISE's mu {case.mu:g}. {machine}."
+
+
+def _methods(measured: Benchmark) -> str:
+    rows = [
+        (one.method, f"{one.seconds:.3g}", one.forwards, f"{one.peak_mib:.0f}", *_paper(one.method))
+        for one in sorted(measured.methods, key=lambda one: one.seconds)
+    ]
+    header = ("method", "seconds", "forwards", "peak MiB", "paper: VGG16, T4", "paper: ResNet-50, T4")
+    note = "Forwards: images that the network was asked about. Peak: memory beyond the loaded model."
+    return f"{_table(header, rows)}\n\n{note}"
+
+
+def _engines(measured: Benchmark) -> str:
+    rows = [
+        (one.engine, _figure(one.milliseconds), _figure(one.speed), one.reason) for one in measured.engines
+    ]
+    return _table(("engine", "ms an image", "times float32 eager", "why"), rows)
+
+
+def _aims(measured: Benchmark) -> str:
+    return _table(("ratio", "measured", "aim"), _ratios(measured))
+
+
+def _budgets(measured: Benchmark) -> str:
+    header = (
+        "SISE's budget, mu 0",
+        "seconds",
+        "share of the passes",
+        "Spearman with the full map: median",
+        "lowest",
+        "claim off by at most",
     )
+    return _table(header, [_budget(one) for one in measured.budgets])
 
 
 def _ratios(measured: Benchmark) -> list[tuple[Any, ...]]:
@@ -140,13 +133,13 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> str:
     lines = [header, ("---",) * len(header), *rows]
-    return ["| " + " | ".join(str(cell).replace("|", "/") for cell in line) + " |" for line in lines]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "/") for cell in line) + " |" for line in lines)
 
 
-def draw(measured: Benchmark) -> bytes:
-    """Draw the methods' seconds beside the paper's for ResNet-50, on a logarithmic scale, as PNG bytes."""
+def draw(measured: Benchmark) -> Figure:
+    """Draw the methods' seconds beside the paper's for ResNet-50, on a logarithmic scale."""
     methods = sorted(measured.methods, key=lambda one: one.seconds)
     figure = Figure(figsize=(8, 0.5 * len(methods) + 1.6), layout="constrained")
     axes = figure.subplots()
@@ -167,6 +160,4 @@ def draw(measured: Benchmark) -> bytes:
     axes.set_xlabel("seconds an image")
     axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
-    return content.getvalue()
+    return figure

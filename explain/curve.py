@@ -6,8 +6,6 @@ higher thresholds mu, and Ada-SISE. The figure is the rank correlation (Spearman
 """
 
 import dataclasses
-import io
-import json
 import math
 import statistics
 from collections.abc import Iterator, Sequence
@@ -23,13 +21,13 @@ from explain.budget import STANDS_STILL, draw_plan, explain_within, rank_correla
 from explain.engines import CPU_BATCH
 from explain.methods.ada_sise import keep_prominent
 from explain.methods.sise import SISE
+from explain.report_files import write_report
 from explain.scoring import Progress, ScoredMasks, Stream
 from explain.semantic_sampling import Samples, SemanticMap, conclude, sample
 from explain.subjects import choose_patches
 from severstal_xai.checkpoint import load_checkpoint
 from severstal_xai.command import DONE, parse_settings, run
 from severstal_xai.errors import check_range
-from severstal_xai.files import write_bytes, write_text
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Split, read_manifest
 
@@ -205,8 +203,8 @@ def summarize(points: Sequence[Point]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw(points: Sequence[Point]) -> bytes:
-    """Draw the 5th percentile of the agreement over the share of forward passes, as PNG bytes."""
+def draw(points: Sequence[Point]) -> Figure:
+    """Draw the 5th percentile of the agreement over the share of forward passes."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     for way, (colour, marker) in _LOOKS.items():
@@ -224,9 +222,7 @@ def draw(points: Sequence[Point]) -> bytes:
     axes.set_ylabel("rank correlation with the full map, 5th percentile")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
-    return content.getvalue()
+    return figure
 
 
 _LOOKS = {
@@ -248,9 +244,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     points = measure(settings)
     table = summarize(points)
-    write_text(settings.output / "curve.json", json.dumps([dataclasses.asdict(one) for one in points]) + "\n")
-    write_text(settings.output / "curve.md", table)
-    write_bytes(settings.output / "curve.png", draw(points))
+    rows = [dataclasses.asdict(one) for one in points]
+    write_report(settings.output / "curve", rows, table, draw(points))
     print(table)
     return DONE
 

@@ -1,116 +1,34 @@
 """How long a method takes, how often it asks the model, and how much memory it needs: one measurement a function."""
 
 import copy
-import os
-import platform
 import statistics
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-import psutil
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from explain.activations import activations
 from explain.budget import rank_correlation
-from explain.engines import Engine, EngineName, choose_engine, probe
+from explain.case import Asked, Case
+from explain.engines import Engine, EngineName, choose_engine
 from explain.explainer import Explainer
+from explain.instruments import bare_seconds, counted_forwards, peak_memory, synchronize
 from explain.library_cams import ask_about_masks
 from explain.methods import METHODS
 from explain.methods.sise import SISE
 from explain.metrics.localisation import energy_pointing
 from explain.scoring import MaskStream
 from explain.semantic_sampling import SemanticMap
-from severstal_xai.checkpoint import load_checkpoint
 from severstal_xai.errors import InputError
-from severstal_xai.imaging import model_input
-from severstal_xai.manifest import Split, read_manifest
-from severstal_xai.model import build_classifier
 
 _ROUNDS = 5
 _TIMED = 32
 """Images of each timing of an engine."""
 _PAIRS = 3
 _LIBRARY_MASKS = 64
-_MIB = 2**20
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is explained: a network and images; `BenchmarkSettings` says what each field is."""
-
-    run: Path | None
-    data: Path | None
-    architecture: str
-    size: int
-    mu: float
-    count: int
-    device: str
-
-    def check(self) -> None:
-        """Refuse, early, what cannot be measured."""
-        self.model()
-        self.subjects()
-
-    def machine(self) -> dict[str, str | int]:
-        """Return what the figures belong to."""
-        cuda = self._device().type == "cuda"
-        return {
-            "processor": torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
-            "cores": os.cpu_count() or 0,
-            "threads": torch.get_num_threads(),
-            "system": platform.system(),
-            "torch": torch.__version__,
-        }
-
-    def model(self) -> nn.Module:
-        """Return the network in eval mode, on its device."""
-        if self.run:
-            return load_checkpoint(self.run).model.to(self._device())
-        return build_classifier(self.architecture, 5, seed=0).eval().requires_grad_(False).to(self._device())
-
-    def subjects(self) -> list["Asked"]:
-        """Return the images; of a data folder test patches with a defect, one class after the other."""
-        if self.data is None:
-            drawn = probe(torch.zeros(3, self.size, self.size))[: self.count]
-            return [Asked(image.to(self._device()), 1, None) for image in drawn]
-        manifest = read_manifest(self.data)
-        by_class = [
-            [patch for patch in manifest.of_split(Split.TEST) if patch.label == label]
-            for label in range(1, 5)
-        ]
-        turns = [
-            patch for turn in range(self.count) for patches in by_class for patch in patches[turn : turn + 1]
-        ]
-        if not turns:
-            raise InputError(f"{self.data}: no test patch with a defect, expected one at least")
-        return [
-            Asked(
-                torch.from_numpy(model_input(manifest.read_image(patch))).to(self._device()),
-                patch.label,
-                torch.from_numpy(manifest.read_mask(patch)),
-            )
-            for patch in turns[: self.count]
-        ]
-
-    def _device(self) -> torch.device:
-        cuda = self.device != "cpu" and torch.cuda.is_available()
-        return torch.device("cuda" if cuda else "cpu")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """An image, the class to explain and, where there is one, the ground truth."""
-
-    image: Tensor
-    target: int
-    mask: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -216,7 +134,7 @@ def method_cost(case: Case, name: str) -> MethodCost:
     choose_engine(model, subjects[0].image)
     seconds, peaks, forwards = [], [], []
     for asked in subjects:
-        with _peak_memory(asked.image.device) as peak, _counted_forwards() as count:
+        with peak_memory(asked.image.device) as peak, counted_forwards() as count:
             began = time.perf_counter()
             masks = _explain(explainer, model, asked)
             seconds.append(time.perf_counter() - began)
@@ -270,19 +188,6 @@ def overhead(case: Case) -> Overhead:
     )
 
 
-def bare_seconds(engine: Engine, image: Float[Tensor, "channels height width"], forwards: int) -> float:
-    """Return what so many forward passes take by themselves, in full batches of one buffer."""
-    buffer = image[None].repeat(engine.batch, 1, 1, 1)
-    engine.ask(buffer)
-    batches = -(-forwards // engine.batch)
-    _synchronize(image.device)
-    began = time.perf_counter()
-    for _ in range(batches):
-        engine.ask(buffer)
-    _synchronize(image.device)
-    return (time.perf_counter() - began) * forwards / (batches * engine.batch)
-
-
 def library_score_cam_cost(case: Case) -> LibraryCost:
     """Let pytorch-grad-cam's Score-CAM and our engine score as many masks of the last block, in turn."""
     model, asked = case.model(), case.subjects()[0]
@@ -293,12 +198,12 @@ def library_score_cam_cost(case: Case) -> LibraryCost:
     for _ in range(_PAIRS):
         began = time.perf_counter()
         ask_about_masks(model, asked.image, asked.target, len(features), engine.batch)
-        _synchronize(asked.image.device)
+        synchronize(asked.image.device)
         between = time.perf_counter()
         stream = MaskStream(engine, asked.image, [features], [torch.zeros(len(features))])
         for _ in stream.ask():
             pass
-        _synchronize(asked.image.device)
+        synchronize(asked.image.device)
         pairs.append((between - began, time.perf_counter() - between))
     library, ours = (1000 * statistics.median(times) / len(features) for times in zip(*pairs, strict=True))
     return LibraryCost(library, ours)
@@ -321,7 +226,7 @@ def _budget_cost(
     for asked in subjects:
         began = time.perf_counter()
         found.append(sise.explain(model, asked.image, asked.target))
-        _synchronize(asked.image.device)
+        synchronize(asked.image.device)
         seconds.append(time.perf_counter() - began)
     pairs = list(zip(found, full, strict=True))
     return BudgetCost(
@@ -364,62 +269,5 @@ def _explain(explainer: Explainer, model: nn.Module, asked: Asked) -> int:
         tells(model, asked.image, asked.target, lambda _done, total: told.__setitem__(0, total))
     else:
         explainer(model, asked.image[None], torch.tensor([asked.target], device=asked.image.device))
-    _synchronize(asked.image.device)
+    synchronize(asked.image.device)
     return told[0]
-
-
-@dataclass
-class _Count:
-    images: int = 0
-
-
-@contextmanager
-def _counted_forwards() -> Iterator[_Count]:
-    """Count the images that pass a first convolution, that of any copy of the network too."""
-    count = _Count()
-
-    def look(module: nn.Module, inputs: Any) -> None:
-        if isinstance(module, nn.Conv2d) and module.in_channels == 3:
-            count.images += len(inputs[0])
-
-    hook = nn.modules.module.register_module_forward_pre_hook(look)
-    try:
-        yield count
-    finally:
-        hook.remove()
-
-
-@dataclass
-class _Peak:
-    mib: float = 0.0
-
-
-@contextmanager
-def _peak_memory(device: torch.device) -> Iterator[_Peak]:
-    """Measure the highest memory beyond that at the beginning: the GPU's own count, or the process's every 5 ms."""
-    peak = _Peak()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        yield peak
-        peak.mib = (torch.cuda.max_memory_allocated() - before) / _MIB
-        return
-    process, done = psutil.Process(), threading.Event()
-    before = process.memory_info().rss
-
-    def watch() -> None:
-        while not done.wait(0.005):
-            peak.mib = max(peak.mib, (process.memory_info().rss - before) / _MIB)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        watcher.join()
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()

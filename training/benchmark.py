@@ -21,13 +21,13 @@ from severstal_xai.command import CONFIGS, DONE, parse_settings, run
 from severstal_xai.manifest import Split, read_manifest
 from training.compute import Compute, choose_compute
 from training.dataset import Batch, TrainingBatches, read_patches, training_batches
-from training.fit import memory_for_patches
 from training.initial import initial_network
 from training.loop import sgd, train_epoch
 from training.objective import objective
 from training.plan import check_splits, counts_of
 from training.settings import Settings
 from training.state import Place
+from training.work import memory_for_patches
 
 _ROUNDS = 3
 _STEPS = 12

@@ -1,6 +1,7 @@
 """Pictures of a run: the confusion matrix beside the paper's, and the curves of its epochs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -9,12 +10,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator, PercentFormatter
 
 from severstal_xai.classes import CLASSES
+from severstal_xai.files import whole_file
 from training.history import Epoch, best_of
 from training.measures import BINS, Labels, Probabilities, bin_of, calibration_error, scaled
 from training.scores import PAPER_CONFUSION, Scores, normalised
 
+_DPI = 150
 _COLOURS = "cividis"  # the same to the colour-blind and in grey
 _BLUE, _ORANGE = "#0072B2", "#D55E00"  # of the Okabe-Ito palette
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a figure as a PNG file."""
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=_DPI)
 
 
 def confusion_figure(scores: Scores, title: str) -> Figure:

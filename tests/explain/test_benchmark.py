@@ -9,8 +9,9 @@ import torch
 
 from explain import engines
 from explain.benchmark import _alone, main
+from explain.case import Case
 from explain.engines import Engine
-from explain.measure import Case, method_cost
+from explain.measure import method_cost
 from explain.methods.sise import SISE
 from severstal_xai.errors import InputError
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from explain.engines import choose_engine
+from explain.fusion import fuse, hard_gate, soft_gate, visualization_map
 from explain.methods.sise import SISE, keep_positive
 from explain.scoring import MaskStream, ScoredMasks
-from explain.semantic_sampling import fuse, gradient_scores, hard_gate, soft_gate, visualization_map
+from explain.semantic_sampling import gradient_scores
 from severstal_xai.model import build_classifier
 
 

@@ -18,6 +18,8 @@ import torch
 from torch import nn
 
 import training.fit
+import training.outcome
+import training.saving
 from severstal_xai.command import to_yaml
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest
@@ -38,7 +40,12 @@ STEPS = 2 * 5
 
 
 Stop = tuple[str, int, bool]
-"""A function of `training.fit`, which of its calls ends the run, and whether when it is done or before."""
+"""A function of a module of `training`, which of its calls ends the run, and whether when it is done or before."""
+
+DRAWINGS = {
+    training.saving: ("contact_sheet",),
+    training.outcome: ("confusion_figure", "curves_figure", "reliability_figure"),
+}
 
 
 class StoppedError(Exception):
@@ -71,9 +78,10 @@ def settings(
     small: MakeSettings, paper_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Settings:
     """A run of two epochs of five small steps, with augmentation; its state is saved after each step."""
-    monkeypatch.setattr(training.fit, "write_figure", write_no_figure)
-    for figure in ("contact_sheet", "confusion_figure", "curves_figure", "reliability_figure"):
-        monkeypatch.setattr(training.fit, figure, draw_nothing)
+    for module, drawings in DRAWINGS.items():
+        monkeypatch.setattr(module, "write_figure", write_no_figure)
+        for figure in drawings:
+            monkeypatch.setattr(module, figure, draw_nothing)
     monkeypatch.setattr("training.initial.build_classifier", build_small)
     monkeypatch.setattr("severstal_xai.checkpoint.build_classifier", build_small)
     return small(
@@ -86,8 +94,8 @@ def settings(
     )
 
 
-def write_no_figure(settings: Settings, name: str, _figure: object) -> None:
-    (settings.output / name).write_bytes(b"")
+def write_no_figure(path: Path, _figure: object) -> None:
+    path.write_bytes(b"")
 
 
 def draw_nothing(*_: object) -> None:
@@ -115,7 +123,9 @@ def assert_same_run(first: Path, second: Path) -> None:
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, name: str, call: int, after: bool) -> None:
     """Let a function end the run at its n-th call, before it does anything or when it is done."""
-    do, calls = getattr(training.fit, name), 0
+    module, name = name.split(".")
+    place = getattr(training, module)
+    do, calls = getattr(place, name), 0
 
     def counted(*arguments: object, **named: object) -> object:
         nonlocal calls
@@ -127,7 +137,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, name: str, call: int, after: bool) 
             raise StoppedError
         return done
 
-    monkeypatch.setattr(training.fit, name, counted)
+    monkeypatch.setattr(place, name, counted)
 
 
 def test_a_run_has_the_steps_that_the_tests_think(settings: Settings, tmp_path: Path) -> None:
@@ -142,16 +152,16 @@ def test_a_run_has_the_steps_that_the_tests_think(settings: Settings, tmp_path: 
 @pytest.mark.parametrize(
     "stop",
     [
-        ("save_state", 1, True),  # nothing but the beginning is saved
-        ("save_state", 2, False),  # the first step is done and not saved
-        ("save_state", 4, True),  # in the midst of epoch 1
-        ("save_state", 6, True),  # its last step is saved, its validation not done
-        ("keep", 1, False),
-        ("keep", 1, True),  # epoch 1's model is there, the state is the last step's
-        ("save_state", 9, True),  # in the midst of epoch 2
-        ("save_checkpoint", 3, True),  # epoch 2's last model is there, its best is not
-        ("score_and_report", 1, False),  # all epochs are done, the scores are missing
-        ("write_figure", 2, True),  # some of the reports are there
+        ("saving.save_state", 1, True),  # nothing but the beginning is saved
+        ("saving.save_state", 2, False),  # the first step is done and not saved
+        ("saving.save_state", 4, True),  # in the midst of epoch 1
+        ("saving.save_state", 6, True),  # its last step is saved, its validation not done
+        ("fit.keep", 1, False),
+        ("fit.keep", 1, True),  # epoch 1's model is there, the state is the last step's
+        ("saving.save_state", 9, True),  # in the midst of epoch 2
+        ("saving.save_checkpoint", 3, True),  # epoch 2's last model is there, its best is not
+        ("fit.score_and_report", 1, False),  # all epochs are done, the scores are missing
+        ("outcome.write_figure", 1, True),  # some of the reports are there
     ],
 )
 def test_a_run_that_was_stopped_anywhere_ends_as_one_that_was_not(
@@ -173,7 +183,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_all_the_same(
     again = dataclasses.replace(settings, resume=True)  # nothing is there at first: it begins
     for _ in range(STEPS):
         with monkeypatch.context() as patched:
-            stop_at(patched, "save_state", 2, True)
+            stop_at(patched, "saving.save_state", 2, True)
             try:
                 fit(again, quiet)
             except StoppedError:
