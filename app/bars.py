@@ -14,8 +14,9 @@ _HTML = '<div class="bars" role="list"></div>'
 _CSS = """
 .bars { font-family: var(--st-font); color: var(--st-text-color); font-size: 0.85rem; display: grid; gap: 0.35rem; }
 .row { display: grid; grid-template-columns: 11.5rem minmax(4rem, 1fr) minmax(3.2rem, auto) 7rem; gap: 0.6rem; align-items: center; }
-.track { height: 0.85rem; background: var(--st-secondary-background-color); border-radius: 2px; overflow: hidden; }
-.fill { height: 100%; min-width: 1px; }
+.track { position: relative; height: 0.85rem; background: var(--st-secondary-background-color); border-radius: 2px; }
+.line { position: absolute; top: -0.15rem; bottom: -0.15rem; width: 2px; background: var(--st-text-color); }
+.fill { height: 100%; min-width: 1px; border-radius: 2px; }
 .unmarked .row { grid-template-columns: 11.5rem minmax(4rem, 1fr) minmax(3.2rem, auto); }
 .unmarked .mark { display: none; }
 .value { text-align: right; font-variant-numeric: tabular-nums; }
@@ -40,6 +41,12 @@ export default function ({ data, parentElement }) {
     fill.style.width = `${100 * bar.share}%`;
     fill.style.background = bar.colour;
     track.append(fill);
+    if (bar.line !== null) {
+      const line = cell("line", "");
+      line.style.left = `${100 * bar.line}%`;
+      line.title = bar.line_title;
+      track.append(line);
+    }
     row.append(cell("name", bar.name), track, cell("value", bar.value), cell("mark", bar.mark));
     return row;
   });
@@ -61,6 +68,8 @@ class Bar:
         colour: RGB.
         instead: What to write where there is no share.
         mark: A word beside it, or none.
+        line: Where a line crosses it, 0 to 1; None for no line.
+        line_title: What the line stands for, where the mouse rests on it.
     """
 
     name: str
@@ -68,6 +77,8 @@ class Bar:
     colour: Colour
     instead: str = ""
     mark: str = ""
+    line: float | None = None
+    line_title: str = ""
 
 
 def draw(key: str, bars: Sequence[Bar]) -> None:
@@ -85,6 +96,8 @@ def as_data(bars: Sequence[Bar]) -> dict[str, Any]:
                 "value": bar.instead if bar.share is None else percent(bar.share),
                 "colour": as_css(bar.colour),
                 "mark": bar.mark,
+                "line": bar.line,
+                "line_title": bar.line_title,
             }
             for bar in bars
         ]

@@ -22,6 +22,7 @@ from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import MANIFEST_FILE, Manifest, Patch, read_manifest
+from severstal_xai.operating_point import OPERATING_POINT_FILE, OperatingPoint, read_operating_point
 
 PREDICTIONS_FILE = "predictions.parquet"
 """What `python -m training` leaves beside the model: its answer for each patch."""
@@ -48,6 +49,16 @@ def open_model(run: Path) -> Checkpoint:
         InputError: There is none, or it is damaged.
     """
     return _checkpoint(str(run), _stamp(run / MODEL_FILE), _stamp(run / WEIGHTS_FILE))
+
+
+def operating_point(run: Path, checkpoint: Checkpoint) -> OperatingPoint | None:
+    """Return the thresholds of a run's model; None where none were chosen.
+
+    Raises:
+        InputError: They are damaged, or of another model.
+    """
+    path = run / OPERATING_POINT_FILE
+    return _operating_point(str(run), _stamp(path), checkpoint.card.weights_sha256)
 
 
 def predicted_classes(run: Path) -> dict[str, int]:
@@ -87,6 +98,11 @@ def _manifest(root: str, stamp: tuple[int, int] | None) -> Manifest:  # noqa: AR
 @st.cache_resource(max_entries=2, show_spinner="Loading the model …")
 def _checkpoint(run: str, *stamps: tuple[int, int] | None) -> Checkpoint:  # noqa: ARG001 (as above)
     return load_checkpoint(Path(run))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _operating_point(run: str, stamp: tuple[int, int] | None, weights: str) -> OperatingPoint | None:  # noqa: ARG001
+    return read_operating_point(Path(run), weights)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

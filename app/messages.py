@@ -67,6 +67,11 @@ OTHER_DATA = Advice(
     "Patches that it learnt from may be listed as test patches, so it may look better than it is. "
     "To be sure, show a run together with the data folder that it was trained on.",
 )
+WRONG_THRESHOLDS = Advice(
+    "The thresholds of this model cannot be used.",
+    "No patch is called flagged or not flagged until they are set anew with "
+    "`python -m training.operating_point --run runs/NAME`.",
+)
 _OUR_FAULT = Advice(
     "Something went wrong inside the inspector.",
     "It is a fault of the program, not yours. Loading the page again may help. "
@@ -82,9 +87,9 @@ def problem(advice: Advice, detail: str = "") -> None:
         st.code("\n".join(advice.commands), language=None)
 
 
-def warn(advice: Advice) -> None:
+def warn(advice: Advice, detail: str = "") -> None:
     """Say that what the page shows is to be taken with care, and why."""
-    st.warning(f"**{advice.title}** {advice.text}")
+    st.warning(f"**{advice.title}** {advice.text}" + (f"  \n{plain(detail)}" if detail else ""))
 
 
 @contextmanager

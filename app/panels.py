@@ -14,6 +14,8 @@ from explain.metrics.localisation import energy_pointing
 from severstal_xai.checkpoint import Checkpoint
 from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.manifest import Manifest, Patch
+from severstal_xai.markdown import table
+from severstal_xai.operating_point import Expected, OperatingPoint, flagged_as
 
 _USUAL = -1
 _MAP_COLOUR, _CHANCE_COLOUR = (47, 93, 124), (150, 156, 162)
@@ -58,15 +60,22 @@ def provenance(folders: Folders, checkpoint: Checkpoint, manifest: Manifest) -> 
     )
 
 
-def heading(patch: Patch, probabilities: Sequence[float]) -> None:
-    """Name the patch, what people say of it and what the model says."""
+def heading(patch: Patch, probabilities: Sequence[float], point: OperatingPoint | None) -> None:
+    """Name the patch, what people say of it, what the model says, and whether an inspector is to look at it."""
     answer = int(np.argmax(probabilities))
     st.subheader(f"Patch {plain(patch.patch)}", anchor=False)
     st.write(
         f"People marked it **{class_title(patch.label)}**. "
         + ("The model agrees: " if answer == patch.label else "The model disagrees: ")
-        + f"**{class_title(answer)}**, with a probability of {percent(probabilities[answer])}."
+        + f"**{class_title(answer)}**, with a probability of {percent(probabilities[answer])}. "
+        + (_flagged(flagged_as(point, probabilities)) if point else "")
     )
+
+
+def _flagged(labels: Sequence[int]) -> str:
+    if not labels:
+        return "**Not flagged**: no defect is as probable as its threshold."
+    return f"**Flagged** for an inspector to look at: {' and '.join(class_title(label) for label in labels)}."
 
 
 def pictures(
@@ -97,21 +106,75 @@ def try_again(forget: Callable[[], None]) -> None:
     st.button("Try what failed again", on_click=forget)
 
 
-def probability_bars(patch: Patch, probabilities: Sequence[float]) -> None:
-    """Show the model's probabilities of the five classes."""
+def probability_bars(patch: Patch, probabilities: Sequence[float], point: OperatingPoint | None) -> None:
+    """Show the model's probabilities of the five classes, and the thresholds."""
     st.markdown("**How sure the model is of each class**")
     answer = int(np.argmax(probabilities))
     marks = {patch.label: "marked", answer: "model's answer"}
     if answer == patch.label:
         marks = {answer: "marked, answer"}
+    lines = {one.label: one.threshold for one in point.classes} if point else {}
     bars.draw(
         "probabilities",
         [
-            bars.Bar(class_title(known.id), share, known.colour, mark=marks.get(known.id, ""))
-            for known, share in zip(CLASSES, probabilities, strict=True)
+            bars.Bar(
+                class_title(known.id),
+                share,
+                known.colour,
+                mark=marks.get(known.id, ""),
+                line=line,
+                line_title="" if line is None else f"flagged from {percent(line)} on",
+            )
+            for known, share, line in zip(
+                CLASSES, probabilities, (lines.get(known.id) for known in CLASSES), strict=True
+            )
         ],
     )
-    st.caption("“Marked” is what people say of the patch. The shares add up to 100 %.")
+    st.caption(
+        "“Marked” is what people say of the patch. The shares add up to 100 %. "
+        + ("The line across a bar is the threshold: from there on the patch is flagged." if point else "")
+    )
+
+
+def thresholds(point: OperatingPoint | None) -> None:
+    """Tell what the thresholds lead to, in a table that is opened by who wants to know."""
+    if point is None:
+        st.caption(
+            "No thresholds are set for this model, so nothing is called flagged: "
+            "`python -m training.operating_point --run runs/NAME` sets them."
+        )
+        return
+    with st.expander("What the thresholds lead to, counted on the test patches"):
+        st.markdown(
+            table(
+                ["class", "flagged from", "of its patches missed", "false alarms a strip"],
+                [
+                    [
+                        class_title(one.label),
+                        "when it is the answer" if one.threshold is None else percent(one.threshold),
+                        _missed(one.test),
+                        f"{one.test.alarms.value:.2f} ({one.test.alarms.low:.2f} to {one.test.alarms.high:.2f})",
+                    ]
+                    for one in point.classes
+                ],
+            )
+        )
+        look, unseen = point.test.patches, point.test.unseen
+        st.caption(
+            f"All together {look.value:.1f} of the six patches of a strip are flagged ({look.low:.1f} to {look.high:.1f}), "
+            + (f"and {percent(unseen.value)} of the patches with a defect are not. " if unseen else "")
+            + "In brackets: what other strips of the same kind may as well have shown, in 95 of 100 cases."
+        )
+        for one in point.classes:
+            if one.note:
+                st.caption(f"{class_title(one.label)}: {plain(one.note)}.")
+
+
+def _missed(expected: Expected) -> str:
+    share = expected.misses
+    if share is None:
+        return "no such patch in the test"
+    return f"{percent(share.value)} of {expected.patches} ({percent(share.low)} to {percent(share.high)})"
 
 
 def agreement(mask: np.ndarray, outcomes: Mapping[str, Outcome | None]) -> None:

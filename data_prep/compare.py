@@ -26,6 +26,7 @@ from severstal_xai.command import DONE, parse_settings, run
 from severstal_xai.errors import InputError, about
 from severstal_xai.files import write_bytes, write_text
 from severstal_xai.imaging import STRIP_SHAPE, read_grey
+from severstal_xai.markdown import table
 from severstal_xai.rle import decode_rle
 
 FIGURE, TABLE = "comparison.png", "comparison.md"
@@ -69,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         source = open_source(settings.synthetic)
         synthetic = measure(source, "synthetic strips")
     write_bytes(settings.output / FIGURE, draw_comparison(real, synthetic, source))
-    write_text(settings.output / TABLE, "\n".join(tabulate(real, synthetic)) + "\n")
+    write_text(settings.output / TABLE, tabulate(real, synthetic) + "\n")
     print(f"{settings.output}: {FIGURE} and {TABLE}")
     return DONE
 
@@ -105,12 +106,10 @@ def read_boxes(path: Path) -> list[DefectMeasures]:
     if not path.is_file():
         raise InputError(f"real_boxes: {path} is no file, expected a CSV file")
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        table = csv.DictReader(stream)
-        if not set(table.fieldnames or ()) >= _BOX_COLUMNS:
-            raise InputError(
-                f"{path}: columns {table.fieldnames}, expected {sorted(_BOX_COLUMNS)} among them"
-            )
-        return [_box_row(path, table.line_num, row) for row in table]
+        rows = csv.DictReader(stream)
+        if not set(rows.fieldnames or ()) >= _BOX_COLUMNS:
+            raise InputError(f"{path}: columns {rows.fieldnames}, expected {sorted(_BOX_COLUMNS)} among them")
+        return [_box_row(path, rows.line_num, row) for row in rows]
 
 
 def _box_row(path: Path, line: int, row: dict[str, str]) -> DefectMeasures:
@@ -121,18 +120,18 @@ def _box_row(path: Path, line: int, row: dict[str, str]) -> DefectMeasures:
         raise InputError(f"{path}, line {line}: {error}, expected class, pixels and boxes") from error
 
 
-def tabulate(real: Measures, synthetic: Measures) -> list[str]:
-    """Return the table's lines, in Markdown: quantiles, a row a quantity and set."""
+def tabulate(real: Measures, synthetic: Measures) -> str:
+    """Return the table, in Markdown: quantiles, a row a quantity and set."""
     head = ["quantity", "strips", "n", *(f"{level:.0%}" for level in LEVELS)]
-    lines = [_row(head), _row(["---"] * len(head))]
+    rows = []
     quantities = zip(quantities_of(real), quantities_of(synthetic), strict=True)
     for (name, real_values), (_, made_values) in quantities:
         for kind, values in (("real", real_values), ("synthetic", made_values)):
             numbers = [
                 f"{value:.3g}" if value < 1000 else f"{value:.0f}" for value in quantiles(values, LEVELS)
             ]
-            lines.append(_row([name, kind, str(len(values)), *numbers]))
-    return lines
+            rows.append([name, kind, len(values), *numbers])
+    return table(head, rows)
 
 
 def quantities_of(measures: Measures) -> list[tuple[str, list[float]]]:
@@ -171,10 +170,6 @@ def _sizes_of(label: int, found: Sequence[DefectMeasures]) -> list[tuple[str, li
         (f"class {label}: width of a component", [float(width) for width, _ in boxes]),
         (f"class {label}: height of a component", [float(height) for _, height in boxes]),
     ]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from data_prep.strip_work import LeftOutPatch
 from severstal_xai.classes import CLASSES, DEFECTS
 from severstal_xai.files import write_bytes, write_text
 from severstal_xai.manifest import Patch, Split, count_shared_strips
+from severstal_xai.markdown import table
 from severstal_xai.strips import PATCH_SIZE
 
 REPORT_FILE = "report.md"
@@ -193,20 +194,3 @@ def _sizes(patches: Sequence[Patch]) -> str:
         + table(header, rows)
         + f"\n\n![Defect sizes of each class]({DEFECT_SIZES})"
     )
-
-
-def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table; whole numbers with their thousands set apart.
-
-    Example:
-        >>> print(table(["class", "patches"], [["3", 11666]]))
-        | class | patches |
-        | --- | --- |
-        | 3 | 11,666 |
-    """
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(_shown(cell) for cell in line) + " |" for line in lines)
-
-
-def _shown(cell: object) -> str:
-    return f"{cell:,}" if isinstance(cell, int) else str(cell)

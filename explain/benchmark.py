@@ -23,10 +23,10 @@ from explain.measure import (
     overhead,
 )
 from explain.methods import METHODS
-from explain.report_files import write_report
 from severstal_xai.command import DONE, parse_settings, run
 from severstal_xai.errors import InputError, check_range
 from severstal_xai.model import Architecture
+from severstal_xai.report_files import write_report
 
 Measured = TypeVar("Measured")
 _BUDGETS = (0.1, 0.4)

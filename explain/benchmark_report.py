@@ -2,7 +2,6 @@
 
 import math
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from explain.measure import (
     MethodCost,
     Overhead,
 )
+from severstal_xai.markdown import table
 
 PAPER_SECONDS = {
     "grad_cam": (0.006, 0.019),
@@ -68,18 +68,18 @@ def _methods(measured: Benchmark) -> str:
     ]
     header = ("method", "seconds", "forwards", "peak MiB", "paper: VGG16, T4", "paper: ResNet-50, T4")
     note = "Forwards: images that the network was asked about. Peak: memory beyond the loaded model."
-    return f"{_table(header, rows)}\n\n{note}"
+    return f"{table(header, rows)}\n\n{note}"
 
 
 def _engines(measured: Benchmark) -> str:
     rows = [
         (one.engine, _figure(one.milliseconds), _figure(one.speed), one.reason) for one in measured.engines
     ]
-    return _table(("engine", "ms an image", "times float32 eager", "why"), rows)
+    return table(("engine", "ms an image", "times float32 eager", "why"), rows)
 
 
 def _aims(measured: Benchmark) -> str:
-    return _table(("ratio", "measured", "aim"), _ratios(measured))
+    return table(("ratio", "measured", "aim"), _ratios(measured))
 
 
 def _budgets(measured: Benchmark) -> str:
@@ -91,7 +91,7 @@ def _budgets(measured: Benchmark) -> str:
         "lowest",
         "claim off by at most",
     )
-    return _table(header, [_budget(one) for one in measured.budgets])
+    return table(header, [_budget(one) for one in measured.budgets])
 
 
 def _ratios(measured: Benchmark) -> list[tuple[Any, ...]]:
@@ -131,11 +131,6 @@ def _paper(method: str) -> tuple[str, str]:
 
 def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> str:
-    lines = [header, ("---",) * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "/") for cell in line) + " |" for line in lines)
 
 
 def draw(measured: Benchmark) -> Figure:

@@ -21,7 +21,6 @@ from explain.budget import STANDS_STILL, draw_plan, explain_within, rank_correla
 from explain.engines import CPU_BATCH
 from explain.methods.ada_sise import keep_prominent
 from explain.methods.sise import SISE
-from explain.report_files import write_report
 from explain.scoring import Progress, ScoredMasks, Stream
 from explain.semantic_sampling import Samples, SemanticMap, conclude, sample
 from explain.subjects import choose_patches
@@ -30,6 +29,8 @@ from severstal_xai.command import DONE, parse_settings, run
 from severstal_xai.errors import check_range
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Split, read_manifest
+from severstal_xai.markdown import table
+from severstal_xai.report_files import write_report
 
 _SHARES = (0.05, 0.1, 0.2, 0.33, 0.5)
 _THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5)
@@ -180,16 +181,16 @@ class Replay:
 
 def summarize(points: Sequence[Point]) -> str:
     """Return a Markdown table, a line for each way and setting."""
-    lines = [
-        "| way | setting | forward passes | mean | 5th percentile | lowest | "
-        f"patches >= {_NEAR} | claim right to {_RIGHT} |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    header = [
+        *("way", "setting", "forward passes", "mean", "5th percentile", "lowest"),
+        *(f"patches >= {_NEAR}", f"claim right to {_RIGHT}"),
     ]
+    rows = []
     for way, setting in dict.fromkeys((point.way, point.setting) for point in points):
         group = [point for point in points if (point.way, point.setting) == (way, setting)]
         found = sorted(point.agreement for point in group)
         claims = [abs(one.claimed - one.agreement) <= _RIGHT for one in group if one.claimed is not None]
-        cells = [
+        row = [
             way,
             f"{setting:g}",
             f"{statistics.mean(point.share for point in group):.3f}",
@@ -199,8 +200,8 @@ def summarize(points: Sequence[Point]) -> str:
             f"{statistics.mean(one >= _NEAR for one in found):.0%}",
             f"{statistics.mean(claims):.0%}" if claims else "",
         ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append(row)
+    return table(header, rows) + "\n"
 
 
 def draw(points: Sequence[Point]) -> Figure:

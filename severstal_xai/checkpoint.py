@@ -71,7 +71,7 @@ def load_checkpoint(folder: Path, name: str = "model") -> Checkpoint:
         InputError: A file is missing, damaged, of another program or another version, or does not belong to
             the other; the message names it.
     """
-    card = _read_card(folder / f"{name}.json")
+    card = read_card(folder, name)
     weights = folder / f"{name}.safetensors"
     if not weights.is_file():
         raise InputError(f"{weights}: no such file, expected the weights that {name}.json describes")
@@ -85,7 +85,13 @@ def load_checkpoint(folder: Path, name: str = "model") -> Checkpoint:
     return Checkpoint(model.eval().requires_grad_(False), card)
 
 
-def _read_card(path: Path) -> ModelCard:
+def read_card(folder: Path, name: str = "model") -> ModelCard:
+    """Read what is known of a run folder's model, without the model.
+
+    Raises:
+        InputError: The file is missing, damaged, or of another program or version.
+    """
+    path = folder / f"{name}.json"
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected a run folder as `python -m training` makes it")
     try:

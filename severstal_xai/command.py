@@ -9,6 +9,7 @@ import dataclasses
 import errno
 import inspect
 import json
+import os
 import sys
 import types
 from collections.abc import Callable, Hashable, Sequence
@@ -83,6 +84,9 @@ def run(main: Callable[[], int]) -> None:
         status = fail(str(error))
     except KeyboardInterrupt:
         fail("interrupted; what was saved before is kept")
+        status = INTERRUPTED
+    except BrokenPipeError:  # whoever read the output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = INTERRUPTED
     except OSError as error:
         if error.errno not in _NOT_OURS:

@@ -9,11 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator, PercentFormatter
 
-from severstal_xai.classes import CLASSES
+from severstal_xai.classes import CLASSES, DEFECTS
 from severstal_xai.files import whole_file
 from training.history import Epoch, best_of
 from training.measures import BINS, Labels, Probabilities, bin_of, calibration_error, scaled
 from training.scores import PAPER_CONFUSION, Scores, normalised
+from training.thresholds import ladder
 
 _DPI = 150
 _COLOURS = "cividis"  # the same to the colour-blind and in grey
@@ -116,3 +117,51 @@ def reliability_figure(probabilities: Probabilities, labels: Labels, temperature
     grid[1, 0].set_ylabel("test patches")
     grid[0, 0].legend(frameon=False)
     return figure
+
+
+def thresholds_figure(
+    probabilities: Probabilities, labels: Labels, thresholds: Sequence[float | None]
+) -> Figure:
+    """Draw, for each defect class, what every threshold would miss and flag; the chosen one is marked."""
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    grid = figure.subplots(2, 2, sharex=True).ravel()
+    for axes, steel, threshold in zip(grid, DEFECTS, thresholds, strict=True):
+        of_class = labels == steel.id
+        rungs = ladder(probabilities[:, steel.id], of_class)
+        _draw_steps(
+            axes, rungs.thresholds, rungs.misses / max(of_class.sum(), 1), "missed, of the class", _BLUE
+        )
+        _draw_steps(
+            axes,
+            rungs.thresholds,
+            rungs.alarms / max((~of_class).sum(), 1),
+            "flagged, of the others",
+            _ORANGE,
+        )
+        if threshold is None:
+            axes.set_title(f"{steel.id} {steel.name}: {of_class.sum()} patches, none chosen")
+        else:
+            axes.axvline(threshold, color="black", linestyle="--", linewidth=1, label="chosen")
+            axes.set_title(f"{steel.id} {steel.name}: {of_class.sum()} patches, {threshold:.4f}")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(-0.02, 1.02)
+        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+        axes.grid(alpha=0.3)
+    for axes in grid[2:]:
+        axes.set_xlabel("threshold: probability of the class")
+    for axes in grid[::2]:
+        axes.set_ylabel("share of validation patches")
+    grid[0].legend()
+    return figure
+
+
+def _draw_steps(
+    axes: Axes,
+    thresholds: Float[np.ndarray, " rungs"],
+    shares: Float[np.ndarray, " rungs"],
+    name: str,
+    colour: str,
+) -> None:
+    """Draw shares that change where a threshold passes a patch's probability: half-way between two thresholds."""
+    ends = np.concatenate([[1.0], thresholds, [0.0]])
+    axes.step(ends, np.concatenate([shares[:1], shares, shares[-1:]]), where="mid", label=name, color=colour)

@@ -143,14 +143,15 @@ def score_and_report(work: Work, epochs: Sequence[Epoch]) -> Run | None:
     """
     compute = work.compute
     compute.wait()  # for the first to have written the model
-    model = compute.place(load_checkpoint(work.settings.output, run_folder.BEST).model)
+    kept = load_checkpoint(work.settings.output, run_folder.BEST)
+    model = compute.place(kept.model)
     batches = {split: work.evaluation(split) for split in (Split.VALIDATION, Split.TEST)}
     with progress(sum(map(len, batches.values())), "score", compute) as watch:
         judged = {split: judge(model, batches[split], compute, watch) for split in batches}
     if not compute.leads:
         return None
-    run = run_of(work, epochs, judged)
-    write_reports(run, judged)
+    run = run_of(work, epochs, judged, kept.card.weights_sha256)
+    write_reports(run)
     return run
 
 

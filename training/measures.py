@@ -1,19 +1,13 @@
-"""Scores with intervals: each a function of probabilities, labels and how often a patch counts.
-
-An interval is a bootstrap's (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13): the test is held again
-a thousand times on strips drawn by lot from those there are, and the middle 95 % of the results are told. Strips are
-drawn, not patches: the patches of one strip look alike, and to draw them singly would promise too much.
-"""
+"""Scores with intervals: each a function of probabilities, labels and how often a patch counts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 from scipy.optimize import minimize_scalar
 
-RESAMPLES = 1000
-LEVEL = 0.95
+from severstal_xai.bootstrap import RESAMPLES, Measure, Values, Weights, resample, with_interval
+
 BINS = 15
 """Of the calibration error, as in Guo et al. (ICML 2017)."""
 _TEMPERATURES = (0.05, 20.0)
@@ -22,23 +16,6 @@ _AT_ONCE = 100
 
 Probabilities = Float[np.ndarray, "patches classes"]
 Labels = Int64[np.ndarray, " patches"]
-Weights = Float[np.ndarray, "resamples patches"]
-Values = Float[np.ndarray, " resamples"]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A score and the interval in which it may as well have lain.
-
-    Args:
-        value: The score; NaN where it has none.
-        low: The interval's lower end, of 95 %.
-        high: The interval's upper end.
-    """
-
-    value: float
-    low: float
-    high: float
 
 
 def measures(
@@ -64,32 +41,9 @@ def measures(
         for begin in range(0, RESAMPLES, _AT_ONCE)
     ]
     return {
-        name: _with_interval(float(value[0]), np.concatenate([part[name] for part in parts]))
+        name: with_interval(float(value[0]), np.concatenate([part[name] for part in parts]))
         for name, value in point.items()
     }
-
-
-def resample(strips: Sequence[str], count: int, seed: int) -> Weights:
-    """Draw as many strips as there are, with replacement; return how often each patch counts.
-
-    Example:
-        >>> lots = resample(["a", "a", "b"], 4, seed=0)
-        >>> bool((lots[:, 0] == lots[:, 1]).all()), (lots[:, 1] + lots[:, 2]).tolist()
-        (True, [2.0, 2.0, 2.0, 2.0])
-    """
-    _, places = np.unique(np.asarray(strips), return_inverse=True)
-    kinds = int(places.max()) + 1
-    drawn = np.random.default_rng(seed).multinomial(kinds, np.full(kinds, 1 / kinds), size=count)
-    counted: Weights = drawn[:, places].astype(np.float64)
-    return counted
-
-
-def _with_interval(value: float, resampled: Values) -> Measure:
-    known = resampled[~np.isnan(resampled)]
-    if np.isnan(value) or len(known) == 0:
-        return Measure(value, np.nan, np.nan)
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Measure(value, float(low), float(high))
 
 
 def scores_of(probabilities: Probabilities, labels: Labels, weights: Weights) -> dict[str, Values]:
@@ -99,20 +53,20 @@ def scores_of(probabilities: Probabilities, labels: Labels, weights: Weights) ->
     cells = np.eye(classes**2)[labels * classes + predicted]
     confusion = (weights @ cells).reshape(-1, classes, classes)
     right = confusion.diagonal(axis1=1, axis2=2)
-    recall, precision = _share(right, confusion.sum(axis=2)), _share(right, confusion.sum(axis=1))
+    recall, precision = share(right, confusion.sum(axis=2)), share(right, confusion.sum(axis=1))
     occurring = confusion.sum(axis=2) > 0
     total = weights.sum(axis=1)
     scores = {
         "top1": right.sum(axis=1) / total,
         "top3": weights @ _among_first(probabilities, labels, 3) / total,
-        "balanced_accuracy": _share(np.where(occurring, recall, 0).sum(axis=1), occurring.sum(axis=1)),
+        "balanced_accuracy": share(np.where(occurring, recall, 0).sum(axis=1), occurring.sum(axis=1)),
         "calibration_error": calibration_error(probabilities, labels, weights),
     }
     for label in sorted({int(label) for label in labels}):
         scores |= {
             f"precision_{label}": precision[:, label],
             f"recall_{label}": recall[:, label],
-            f"f1_{label}": _share(
+            f"f1_{label}": share(
                 2 * right[:, label], confusion[:, label].sum(axis=1) + confusion[:, :, label].sum(axis=1)
             ),
             f"average_precision_{label}": average_precision(
@@ -122,7 +76,7 @@ def scores_of(probabilities: Probabilities, labels: Labels, weights: Weights) ->
     return scores
 
 
-def _share(
+def share(
     part: Float[np.ndarray, "*any"], whole: Float[np.ndarray, "*any"] | Int64[np.ndarray, "*any"]
 ) -> Float[np.ndarray, "*any"]:
     """Return part / whole, NaN where the whole is nothing."""
@@ -153,7 +107,7 @@ def average_precision(
     named = ordered.cumsum(axis=1)[:, last_of_equals]
     gained = np.diff(hits, axis=1, prepend=0)
     precision = np.divide(hits, named, out=np.zeros_like(hits), where=named > 0)
-    return _share((gained * precision).sum(axis=1), hits[:, -1])
+    return share((gained * precision).sum(axis=1), hits[:, -1])
 
 
 def calibration_error(probabilities: Probabilities, labels: Labels, weights: Weights) -> Values:

@@ -6,59 +6,61 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from severstal_xai.classes import CLASSES
-from severstal_xai.files import whole_file, write_text
-from severstal_xai.manifest import Manifest, Split
+from severstal_xai.bootstrap import Measure
+from severstal_xai.files import write_text
+from severstal_xai.manifest import Split
 from training import run_folder
 from training.figures import confusion_figure, curves_figure, reliability_figure, write_figure
 from training.history import Epoch, best_of
 from training.loop import Judged
-from training.measures import Measure, calibration_error, measures, scaled, temperature_of
+from training.measures import calibration_error, measures, scaled, temperature_of
+from training.operating_point import operating_point_of, write_operating_point
+from training.predictions import answers_of, write_predictions
 from training.report import Run, model_card
 from training.scores import as_json, paper_as_json, score
 from training.work import Work
 
 
-def run_of(work: Work, epochs: Sequence[Epoch], judged: Mapping[Split, Judged]) -> Run:
-    """Score what the kept model says of the validation and the test split."""
-    validation, test = judged[Split.VALIDATION], judged[Split.TEST]
-    temperature = temperature_of(validation.shares(), validation.labels.numpy())
-    shares, labels = test.shares(), test.labels.numpy()
-    strips = [patch.strip for patch in work.manifest.of_split(Split.TEST)]
-    ones = np.ones((1, len(labels)))
+def run_of(work: Work, epochs: Sequence[Epoch], judged: Mapping[Split, Judged], weights_sha256: str) -> Run:
+    """Score what the kept model says of the validation and the test split, and choose its thresholds."""
+    settings = work.settings
+    answers = {split: answers_of(work.manifest, split, judged[split]) for split in judged}
+    validation, test = answers[Split.VALIDATION], answers[Split.TEST]
+    temperature = temperature_of(validation.probabilities, validation.labels)
+    calibrated = scaled(test.probabilities, temperature)
     return Run(
-        settings=work.settings,
+        settings=settings,
         manifest=work.manifest,
         compute=work.compute,
         epochs=epochs,
-        test=score(test.logits, test.labels),
-        validation=score(validation.logits, validation.labels),
-        measures=measures(shares, labels, strips, work.settings.seed),
+        answers=answers,
+        test=score(judged[Split.TEST].logits, judged[Split.TEST].labels),
+        validation=score(judged[Split.VALIDATION].logits, judged[Split.VALIDATION].labels),
+        measures=measures(test.probabilities, test.labels, test.strips, settings.seed),
         temperature=temperature,
-        calibrated_error=float(calibration_error(scaled(shares, temperature), labels, ones)[0]),
+        calibrated_error=float(calibration_error(calibrated, test.labels, np.ones((1, len(test.labels))))[0]),
+        operating_point=operating_point_of(answers, settings.operating_point, weights_sha256, settings.seed),
     )
 
 
-def write_reports(run: Run, judged: Mapping[Split, Judged]) -> None:
-    """Write the predictions, the scores, the figures and the model card."""
-    folder = run.settings.output
-    with whole_file(folder / run_folder.PREDICTIONS_FILE) as temporary:
-        answers = [predictions(run.manifest, split, judged[split]) for split in judged]
-        pd.concat(answers).to_parquet(temporary, index=False)
+def write_reports(run: Run) -> None:
+    """Write the predictions, the scores, the thresholds, the figures and the model card."""
+    folder, weights_sha256 = run.settings.output, run.operating_point.weights_sha256
+    test = run.answers[Split.TEST]
+    write_predictions(folder / run_folder.PREDICTIONS_FILE, run.manifest, run.answers, weights_sha256)
     write_text(folder / run_folder.SCORES_FILE, json.dumps(scores_of(run), indent=2) + "\n")
-    test = judged[Split.TEST]
     title = f"{run.settings.architecture}, epoch {best_of(run.epochs).epoch}"
     for name, figure in (
         (run_folder.CONFUSION_FILE, confusion_figure(run.test, title)),
         (run_folder.CURVES_FILE, curves_figure(run.epochs)),
         (
             run_folder.RELIABILITY_FILE,
-            reliability_figure(test.shares(), test.labels.numpy(), run.temperature),
+            reliability_figure(test.probabilities, test.labels, run.temperature),
         ),
     ):
         write_figure(folder / name, figure)
+    write_operating_point(folder, run.operating_point, run.answers[Split.VALIDATION])
     write_text(folder / run_folder.CARD_FILE, model_card(run))
 
 
@@ -86,18 +88,3 @@ def _measures_as_json(measures: Mapping[str, Measure]) -> dict[str, Any]:
         name: {key: None if np.isnan(value) else value for key, value in dataclasses.asdict(one).items()}
         for name, one in measures.items()
     }
-
-
-def predictions(manifest: Manifest, split: Split, judged: Judged) -> pd.DataFrame:
-    """Return a row a patch: name, split, label, predicted class, and the softmax probability of each class."""
-    patches = manifest.of_split(split)
-    probabilities = judged.shares()
-    table = pd.DataFrame(
-        {
-            "patch": [patch.patch for patch in patches],
-            "split": str(split),
-            "label": [patch.label for patch in patches],
-            "predicted": probabilities.argmax(axis=1),
-        }
-    )
-    return table.assign(**{f"p{steel.id}": probabilities[:, steel.id] for steel in CLASSES})

@@ -7,12 +7,15 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from severstal_xai.bootstrap import RESAMPLES, Measure
 from severstal_xai.classes import CLASSES
 from severstal_xai.manifest import Manifest, Split, count_shared_strips
+from severstal_xai.markdown import table
+from severstal_xai.operating_point import STEM, OperatingPoint
 from training.compute import Compute
 from training.history import Epoch, best_of
-from training.measures import RESAMPLES, Measure
 from training.plan import counts_of
+from training.predictions import Answers
 from training.run_folder import (
     AUGMENTATION_FILE,
     CONFUSION_FILE,
@@ -39,22 +42,26 @@ class Run:
         manifest: Its data.
         compute: Where and how it computed.
         epochs: What each epoch came to.
+        answers: What the kept model says of the validation and test patches.
         test: The kept model's scores on the test split.
         validation: The kept model's scores on the validation split.
         measures: Its scores on the test split with their intervals.
         temperature: By which its logits are divided to be calibrated; fitted on the validation split.
         calibrated_error: The calibration error on the test split after that.
+        operating_point: The thresholds of the defect classes.
     """
 
     settings: Settings
     manifest: Manifest
     compute: Compute
     epochs: Sequence[Epoch]
+    answers: Mapping[Split, Answers]
     test: Scores
     validation: Scores
     measures: Mapping[str, Measure]
     temperature: float
     calibrated_error: float
+    operating_point: OperatingPoint
 
 
 def model_card(run: Run) -> str:
@@ -79,13 +86,14 @@ Computed on {run.compute.device.type} in {run.compute.precision} ({run.compute.r
 | `{AUGMENTATION_FILE}` | what the network sees: patches under each augmentation |
 | `{SCORES_FILE}`, `{CONFUSION_FILE}` | the scores below |
 | `{RELIABILITY_FILE}` | how often the model is right where it is so and so sure |
-| `{PREDICTIONS_FILE}` | each validation and test patch with its probabilities |"""
+| `{PREDICTIONS_FILE}` | each validation and test patch with its probabilities |
+| [`{STEM}.md`]({STEM}.md), `.png`, `.json` | from which probability on a patch is flagged as a defect, and the misses and false alarms to expect |"""
 
 
 def _scores(run: Run) -> str:
     test, measures = run.test, run.measures
     recall = f"{np.trace(PAPER_CONFUSION) / 5:.2%}"
-    summary = _table(
+    summary = table(
         ["", "this model", "95 % interval", "paper (ResNet-101, full data)"],
         [
             ["test patches", str(test.count), "", "11,505 (its Table 3)"],
@@ -125,7 +133,7 @@ def _by_class(run: Run) -> str:
         for steel in CLASSES
         if counts[steel.id]
     ]
-    return _table(["class", "patches", "precision", "recall", "F1", "average precision"], rows)
+    return table(["class", "patches", "precision", "recall", "F1", "average precision"], rows)
 
 
 def _interval(measure: Measure) -> str:
@@ -148,7 +156,7 @@ def _beside_paper(test: Scores) -> list[list[str]]:
 
 def _data(manifest: Manifest) -> str:
     counts = counts_of(manifest)
-    table = _table(
+    by_split = table(
         ["class", *(str(split) for split in Split)],
         [
             [f"{steel.id} {steel.name}", *(str(counts[split][steel.id]) for split in Split)]
@@ -161,7 +169,7 @@ def _data(manifest: Manifest) -> str:
 
 The manifest's SHA-256 is `{manifest.checksum}`.
 
-{table}
+{by_split}
 
 {shared} of the {test} test patches share their strip with a patch of training or validation. Neighbours on a strip look alike, so
 the scores on such patches say less about strips that the model has never seen."""
@@ -171,7 +179,7 @@ def _settings(run: Run) -> str:
     versions = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     return f"""## Settings
 
-{_table(["setting", "value", "whose"], _setting_rows(run.settings))}
+{table(["setting", "value", "whose"], _setting_rows(run.settings))}
 
 Made with Python {platform.python_version()}, {versions}."""
 
@@ -220,15 +228,10 @@ replace it; nobody has qualified it for releasing or rejecting steel.
 
 
 def _matrix(rows: Iterable[Sequence[str]]) -> str:
-    return _table(
+    return table(
         ["actual", *(str(steel.id) for steel in CLASSES)],
         [[f"{steel.id} {steel.name}", *row] for steel, row in zip(CLASSES, rows, strict=True)],
     )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _version(package: str) -> str:

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE, ModelCard
 from severstal_xai.errors import InputError
 from severstal_xai.files import delete_leftovers, is_temporary
+from severstal_xai.operating_point import STEM
 from training.settings import Settings
 
 BEST, LAST = "model", "last"
@@ -24,6 +25,7 @@ CONFUSION_FILE = "confusion.png"
 CURVES_FILE = "curves.png"
 RELIABILITY_FILE = "reliability.png"
 AUGMENTATION_FILE = "augmentation.png"
+OPERATING_POINT_FILES = tuple(f"{STEM}.{ending}" for ending in ("json", "md", "png"))
 CARD_FILE = "README.md"
 
 FILES = (
@@ -39,6 +41,7 @@ FILES = (
     CURVES_FILE,
     RELIABILITY_FILE,
     AUGMENTATION_FILE,
+    *OPERATING_POINT_FILES,
     CARD_FILE,
 )
 """All that a run writes, but for its state."""

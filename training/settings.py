@@ -7,6 +7,7 @@ from typing import Literal
 from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError, check_range
 from severstal_xai.model import Architecture
+from severstal_xai.operating_point import Costs
 from severstal_xai.strips import PATCH_SIZE
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -110,6 +111,7 @@ class Settings:
             rare classes again and again.
         loss: What training makes small.
         augmentation: How much chance changes a training patch.
+        operating_point: What wrong answers cost: for the thresholds that are chosen at the end.
         seed: The same seed on the same machine's CPU gives the same weights.
         device: Where to compute; auto takes a GPU where there is one.
         precision: Number format to compute in; auto takes bf16 where the machine is fast at it.
@@ -134,6 +136,7 @@ class Settings:
     sampling: Sampling
     loss: Loss
     augmentation: Augmentation
+    operating_point: Costs
     seed: int
     device: Device
     precision: Precision

@@ -141,7 +141,10 @@ def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-FREE = ("data", "output", "overwrite", "resume", "epochs", "device", "workers", "save_every")
+FREE = (
+    *("data", "output", "overwrite", "resume", "epochs", "device", "workers", "save_every"),
+    "operating_point",
+)
 """Settings that may differ when a run goes on: none of them changes what it becomes, or, `epochs`, what came before."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -12,7 +13,9 @@ from app.chooser import choose_patch, say_why_none_is_chosen
 from app.explanations import Effort, Failed, Request, explain
 from app.layers import Layer
 from severstal_xai.checkpoint import Checkpoint
+from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Patch
+from severstal_xai.operating_point import OperatingPoint
 
 _GRAD_CAM, _SISE = "Grad-CAM", "SISE"
 _STYLE = """<style>
@@ -32,6 +35,7 @@ class _Subject:
     mask: np.ndarray
     checkpoint: Checkpoint
     probabilities: tuple[float, ...]
+    point: OperatingPoint | None
 
 
 def show() -> None:
@@ -54,16 +58,27 @@ def show() -> None:
         say_why_none_is_chosen()
         st.stop()
     with messages.stopped_by_wrong_input(messages.DAMAGED_PATCH):
-        subject = _subject(manifest, checkpoint, patch)
+        subject = _subject(manifest, checkpoint, patch, _operating_point(folders.run, checkpoint))
     with questions:
         st.subheader("Ask why", anchor=False)
         target, effort = panels.explained_class(subject.probabilities), panels.effort()
     _draw(subject, target, _requests(subject, target, effort))
 
 
-def _subject(manifest: Manifest, checkpoint: Checkpoint, patch: Patch) -> _Subject:
+def _subject(
+    manifest: Manifest, checkpoint: Checkpoint, patch: Patch, point: OperatingPoint | None
+) -> _Subject:
     grey, mask = manifest.read_image(patch), manifest.read_mask(patch)
-    return _Subject(patch, grey, mask, checkpoint, loading.probabilities(checkpoint, patch, grey))
+    return _Subject(patch, grey, mask, checkpoint, loading.probabilities(checkpoint, patch, grey), point)
+
+
+def _operating_point(run: Path, checkpoint: Checkpoint) -> OperatingPoint | None:
+    """Return the thresholds; where they cannot be used say so and go on without."""
+    try:
+        return loading.operating_point(run, checkpoint)
+    except InputError as error:
+        messages.warn(messages.WRONG_THRESHOLDS, str(error))
+        return None
 
 
 def _requests(subject: _Subject, target: int, effort: Effort) -> dict[str, Request]:
@@ -81,7 +96,7 @@ def _draw(subject: _Subject, target: int, requests: Mapping[str, Request]) -> No
     outcomes = {title: loading.finished().get(request) for title, request in requests.items()}
     scale = subject.probabilities[target]
     drawn = [Layer(title, outcome, scale, _WAITING) for title, outcome in outcomes.items()]
-    panels.heading(subject.patch, subject.probabilities)
+    panels.heading(subject.patch, subject.probabilities, subject.point)
     panels.pictures(subject.patch, subject.grey, subject.mask, target, drawn)
     panels.preview(outcomes)
     failed = [requests[title] for title, outcome in outcomes.items() if isinstance(outcome, Failed)]
@@ -89,9 +104,10 @@ def _draw(subject: _Subject, target: int, requests: Mapping[str, Request]) -> No
         panels.try_again(partial(loading.finished().forget, *failed))
     left, right = st.columns(2, gap="large")
     with left:
-        panels.probability_bars(subject.patch, subject.probabilities)
+        panels.probability_bars(subject.patch, subject.probabilities, subject.point)
     with right:
         panels.agreement(subject.mask, outcomes)
+    panels.thresholds(subject.point)
     if outcomes[_SISE] is None:
         _make(subject, requests[_SISE])
         st.rerun()

@@ -1,5 +1,6 @@
 """What the page says and does, without a browser: Streamlit runs it as it would for one."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -15,8 +16,18 @@ from streamlit.testing.v1 import AppTest
 from app import panels
 from app.explanations import Found
 from explain.methods import METHODS
+from severstal_xai.bootstrap import Measure
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
 from severstal_xai.manifest import Manifest, Split, write_manifest
+from severstal_xai.operating_point import (
+    OPERATING_POINT_FILE,
+    ClassPoint,
+    Costs,
+    Expected,
+    OperatingPoint,
+    Review,
+    as_json,
+)
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app/main.py")
 
@@ -219,3 +230,66 @@ def test_a_bug_of_ours_shows_no_traceback(
     assert not page.exception
     assert "a fault of the program, not yours" in words(page)
     assert "secret detail" not in words(page)
+
+
+def write_point(run: Path, weights: str | None = None, threshold: float | None = 0.9) -> None:
+    """Thresholds for the planted network: class 3 is flagged from 90 % on, the others from a half on."""
+    held = weights or json.loads((run / MODEL_FILE).read_text())["weights_sha256"]
+    expected = Expected(patches=12, misses=Measure(0.25, 0.125, 0.5), alarms=Measure(0.5, 0.25, 1.5))
+    point = OperatingPoint(
+        held,
+        Costs((10.0,) * 4, (1.0,) * 4, None),
+        tuple(
+            ClassPoint(
+                label, threshold if label == 3 else 0.5, "a note" if label == 2 else "", expected, expected
+            )
+            for label in (1, 2, 3, 4)
+        ),
+        Review(Measure(2.0, 1.0, 3.0), Measure(0.1, 0.05, 0.2)),
+        Review(Measure(2.5, 1.5, 3.5), None),
+    )
+    (run / OPERATING_POINT_FILE).write_text(json.dumps(as_json(point)))
+
+
+def test_the_page_says_whether_a_patch_is_flagged(
+    open_page: Any, made_data: Manifest, run_copy: Path
+) -> None:
+    write_point(run_copy)
+    bright = open_page(made_data.root, run_copy, address="strip33_0")
+    assert "**Flagged** for an inspector to look at: 3 · scratches and scabs." in words(bright)
+    sound = open_page(made_data.root, run_copy, address="strip03_0")
+    assert "**Not flagged**: no defect is as probable as its threshold." in words(sound)
+    assert (
+        "| 3 · scratches and scabs | 90.0 % | 25.0 % of 12 (12.5 % to 50.0 %) | 0.50 (0.25 to 1.50) |"
+        in words(sound)
+    )
+    assert "2.5 of the six patches of a strip are flagged (1.5 to 3.5)" in words(sound)
+    assert "2 · edge bars: a note." in words(sound)
+
+
+def test_without_a_threshold_a_class_is_flagged_where_it_is_the_answer(
+    open_page: Any, made_data: Manifest, run_copy: Path
+) -> None:
+    write_point(run_copy, threshold=None)
+    page = open_page(made_data.root, run_copy, address="strip33_0")
+    assert "**Flagged** for an inspector to look at: 3 · scratches and scabs." in words(page)
+    assert "when it is the answer" in words(page)
+
+
+def test_a_model_without_thresholds_flags_nothing_and_says_so(
+    open_page: Any, made_data: Manifest, planted_run: Path
+) -> None:
+    page = open_page(made_data.root, planted_run, address="strip33_0")
+    assert "lagged**" not in words(page)
+    assert "No thresholds are set for this model" in words(page)
+
+
+def test_thresholds_of_another_model_are_not_used(
+    open_page: Any, made_data: Manifest, run_copy: Path
+) -> None:
+    write_point(run_copy, weights="of another model")
+    page = open_page(made_data.root, run_copy, address="strip33_0")
+    assert not page.exception
+    assert "of other weights than the model" in page.warning[0].value
+    assert "lagged**" not in words(page)
+    assert pictures(page)

@@ -1,6 +1,8 @@
 """What all commands share: the settings' schema, the exit status, and one line for an error."""
 
 import errno
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -313,3 +315,17 @@ def test_a_config_that_is_no_text_is_wrong_usage(
         parse(defaults, "--config", str(tmp_path / "picture.yaml"))
     assert ended.value.code == 2
     assert "not UTF-8 text" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_is_no_fault() -> None:
+    """As `head` does."""
+    program = "from severstal_xai.command import run; run(lambda: print('line\\n' * 100_000) or 0)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    assert process.wait(60) == INTERRUPTED
+    assert process.stderr.read() == b""
+    process.stderr.close()

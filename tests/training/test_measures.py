@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from severstal_xai.bootstrap import resample
 from training.measures import (
     average_precision,
     bin_of,
     calibration_error,
     measures,
-    resample,
     scaled,
     scores_of,
     temperature_of,
