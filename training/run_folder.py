@@ -52,6 +52,14 @@ _LOCK_FILE = f"{STATE}/lock"
 EVENTS = "tensorboard"
 """The folder of the run's events for TensorBoard."""
 _EVENTS_BEGIN = "events.out.tfevents."
+EXPORT = "export"
+"""The folder in a run's that `python -m training.export` writes to, where it is told no other."""
+EXPORTED = {
+    "onnx": ("model.onnx", "onnx.json"),
+    "openvino": ("model.bin", "model.xml", "openvino.json"),
+}
+"""What it writes, by its format; the description last."""
+_EXPORTED = frozenset(name for names in EXPORTED.values() for name in names)
 MAPS = "maps"
 """The folder in a run's that `python -m explain` writes to, where it is told no other."""
 
@@ -106,6 +114,10 @@ def _may_be_of_a_run(path: Path) -> bool:
         )
     if path.name == EVENTS:
         return path.is_dir() and all(inner.name.startswith(_EVENTS_BEGIN) for inner in path.iterdir())
+    if path.name == EXPORT:
+        return path.is_dir() and all(
+            is_temporary(inner) or inner.name in _EXPORTED for inner in path.iterdir()
+        )
     return (
         path.is_dir() if path.name == MAPS else is_temporary(path) or (path.name in FILES and path.is_file())
     )
@@ -150,6 +162,8 @@ def clear(folder: Path) -> None:
     """
     for name in (*(name for name in FILES if name != SETTINGS_FILE), SETTINGS_FILE):
         (folder / name).unlink(missing_ok=True)
+    for name in _EXPORTED:
+        (folder / EXPORT / name).unlink(missing_ok=True)
     for events in (folder / EVENTS).glob(f"{_EVENTS_BEGIN}*"):
         events.unlink()
     if folder.is_dir():
