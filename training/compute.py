@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
@@ -89,13 +89,6 @@ class Compute:
     def backward(self, loss: Float[Tensor, ""]) -> None:
         """Give the weights the gradients of the loss's mean over all processes."""
         self.accelerator.backward(loss)
-
-    def sum(self, values: Float64[Tensor, " values"]) -> Float64[Tensor, " values"]:
-        """Return the sum over all processes, to each; they all must ask for it."""
-        if self.processes == 1:
-            return values
-        total: Tensor = self.accelerator.reduce(values.to(self.device), "sum")
-        return total
 
     def gather(self, item: Item) -> list[Item]:
         """Return the items of all processes in their order, to each; they all must ask for it."""

@@ -161,7 +161,7 @@ def train_epoch(
         watch(len(labels))
         after_step(dataclasses.replace(begin, tally=tally))
     tally.check_finite()
-    return dataclasses.replace(tally, sums=compute.sum(tally.sums))
+    return tally.of_all()
 
 
 @torch.inference_mode()

@@ -59,13 +59,13 @@ class Saver:
 
     def save(self, place: Place) -> None:
         """Save; of several processes the first writes what all came to."""
-        sums = self._compute.sum(place.tally.sums)
+        tally = place.tally.of_all()
         self._saved = time.monotonic()
         if not self._compute.leads:
             return
         weights, momentum = capture(self._network, self._optimizer)
         begun = Begun(
-            dataclasses.replace(place, tally=dataclasses.replace(place.tally, sums=sums)),
+            dataclasses.replace(place, tally=tally),
             to_plain(self._settings),
             self._manifest.checksum,
             self._compute.precision,

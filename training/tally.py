@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float64
 from torch import Tensor
+from torchmetrics import Metric
 
 from severstal_xai.errors import InputError
 
@@ -51,6 +52,11 @@ class Tally:
         """Patches so far."""
         return int(self.sums[2])
 
+    def of_all(self) -> "Tally":
+        """Return the sums of all processes that train together; they all must ask for it."""
+        counted = _Counted(self.sums)
+        return dataclasses.replace(self, sums=counted.compute())
+
     def check_finite(self) -> None:
         """Refuse sums that are no finite numbers; steps count from 1."""
         if not self.sums.isfinite().all():
@@ -68,3 +74,27 @@ class Tally:
         """
         loss, right, patches = self.sums.tolist()
         return Fit(loss / patches, right / patches, int(patches))
+
+
+class _Counted(Metric):
+    """Sums that torchmetrics adds up over the processes when they are asked for.
+
+    Args:
+        sums: This process's.
+    """
+
+    full_state_update = False
+    sums: Tensor
+
+    def __init__(self, sums: Float64[Tensor, "3"]) -> None:
+        super().__init__()
+        self.add_state("sums", default=torch.zeros_like(sums), dist_reduce_fx="sum")
+        self.update(sums)
+
+    def update(self, sums: Float64[Tensor, "3"]) -> None:
+        """Count more."""
+        self.sums = self.sums + sums
+
+    def compute(self) -> Float64[Tensor, "3"]:
+        """Return the sums."""
+        return self.sums

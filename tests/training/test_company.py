@@ -60,6 +60,24 @@ def test_two_processes_train_what_one_trains(
     assert {path.name for path in two.iterdir()} == {*FILES, "state", "tensorboard"}
 
 
+def test_two_processes_of_which_one_is_killed_go_on_as_if_none_had_been(
+    config: Path, tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saved at the beginning, after each of two steps and at an epoch's end: killed in the midst of the second."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert launch(2, COMMAND, "--config", config, "--output", whole).returncode == 0
+    monkeypatch.setenv("KILLED_AFTER", "5")
+    assert launch(2, COMMAND, "--config", config, "--output", killed).returncode != 0
+    place = load_state(killed / STATE_FILE).place
+    assert (place.epoch, place.tally.steps, place.tally.count) == (2, 1, 4)
+    monkeypatch.delenv("KILLED_AFTER")
+    resumed = launch(2, COMMAND, "--config", config, "--output", killed, "--resume", "true")
+    assert resumed.returncode == 0, resumed.stderr
+    for name in ("last.safetensors", "model.safetensors", "predictions.parquet"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+    assert load_state(killed / STATE_FILE).place.epoch == 3
+
+
 @pytest.mark.parametrize(
     ("batch_size", "patches", "message"),
     [

@@ -44,7 +44,7 @@ Stop = tuple[str, int, bool]
 
 DRAWINGS = {
     training.saving: ("contact_sheet",),
-    training.outcome: ("confusion_figure", "curves_figure", "reliability_figure"),
+    training.outcome: ("confusion_figure", "curves_figure", "reliability_figure", "write_operating_point"),
 }
 
 

@@ -1,11 +1,18 @@
 """What `test_company.py` launches: the command, on a network without batch statistics."""
 
+import itertools
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from severstal_xai.command import run
 from training.__main__ import main
+from training.state import Begun, save_state
 
 
 class WithoutStatistics(nn.Module):
@@ -26,8 +33,23 @@ def build(_architecture: str, _classes: int, seed: int) -> nn.Module:
     return WithoutStatistics()
 
 
+def killed_after(saves: int) -> Callable[..., None]:
+    """Return what saves a run's state, and ends the process by force when it has done so that often."""
+    counted = itertools.count(1)
+
+    def save_and_die(path: Path, begun: Begun) -> None:
+        save_state(path, begun)
+        if next(counted) == saves:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return save_and_die
+
+
 if __name__ == "__main__":
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("training.saving._AGREE_EVERY", 1)
+        if "KILLED_AFTER" in os.environ:
+            patched.setattr("training.saving.save_state", killed_after(int(os.environ["KILLED_AFTER"])))
         patched.setattr("training.initial.build_classifier", build)
         patched.setattr("severstal_xai.checkpoint.build_classifier", build)
         run(main)
