@@ -16,11 +16,15 @@ $m_a = \arg\max_m \Phi(m \otimes x) - \lambda R_a(m)$, $R_a(m) = \lVert \text{ve
 
 The grid climbs by gradient ascent with momentum. Masks of several areas are averaged to one map.
 
-**Deviations**: $R_a$ is the mean over the pixels, not the sum, so that $\lambda$ holds for every image's size. $\lambda$
-grows from 0 with the square of time: the grid begins constant, where the sort orders equal pixels by their place, so
-that a penalty from the first step would settle where the mask lies before the network is heard. The grid's nodes lie
-$\sigma / 2$ apart, and the mask between them is interpolated. The step's length, the momentum, $\lambda$'s end, $\sigma$,
-$\sigma_{max}$ and the number of blurred images are ours.
+What the paper leaves open is taken from the program that its authors published: the area 0.1, the step's length and the
+momentum, $\lambda$ at the end, eight levels of blur up to $\sigma_{max} = 20$ pixels, a mean over the pixels for $R_a$, and
+a mask that is flat for 10.5 pixels around a node, their $\sigma / 2$.
+
+**Deviations**: $\lambda$ grows from 0 with the square of time, there from 300 by 0.35 % a step. The grid begins constant, where the
+sort orders equal pixels by their place, so that a penalty from the first step settles where the mask lies before the
+network is heard: on planted evidence its box score is 0.54 by their schedule and 0.93 by ours. The kernel is the paper's; the
+program's falls more steeply. The grid's nodes lie $\sigma / 2$ apart, and the mask between them is interpolated. The image is
+not mirrored at every second step, so that a map depends on nothing but the image. Fewer than 800 steps are longer ones.
 """
 
 import math
@@ -39,14 +43,16 @@ from severstal_xai.errors import InputError, check_range
 
 _TEMPERATURE = 1 / 20
 """$T$ of the smooth maximum."""
-_LEVELS = 8
+_LEVELS = 7
 """Blurred images in the pyramid, besides the image itself."""
 _BEGINNING = 1.0
 """The constant grid that the search begins with: the whole image is kept."""
+_STEPS = 800
 _MOMENTUM = 0.9
+"""And as much dampening."""
 _RATE = 0.01
-_AREA_WEIGHT = 1200.0
-"""$\\lambda$ at the end."""
+_AREA_WEIGHT = 4900.0
+"""$\\lambda$ at the end: 300 times 1.0035 to the power of 800."""
 _REACH = 4.0
 """The kernel's radius, in $\\sigma$; beyond it lies $k < 0.11$, of which the smooth maximum takes no notice."""
 
@@ -56,15 +62,15 @@ class ExtremalPerturbation:
     r"""The settings of extremal perturbations, and the method.
 
     Args:
-        areas: $a$, shares of the image in (0, 1), a mask for each; SISE's paper does not say which it took.
-        steps: Of the search for a mask; 800 is the paper's.
+        areas: $a$, shares of the image in (0, 1), a mask for each; 0.1 is the authors' own; SISE's paper does not say which it took.
+        steps: Of the search for a mask; 800 is the authors' own.
         smoothness: $\sigma$ in pixels: what the mask keeps has no parts narrower than twice that.
         blur: $\sigma_{max}$ in pixels, the Gaussian's width where the mask is 0.
     """
 
     areas: tuple[float, ...] = (0.1,)
-    steps: int = 800
-    smoothness: float = 9.0
+    steps: int = _STEPS
+    smoothness: float = 10.5
     blur: float = 20.0
 
     def __post_init__(self) -> None:
@@ -112,7 +118,8 @@ class ExtremalPerturbation:
             spacing = self.smoothness / 2
             shape = (math.ceil(size[0] / spacing), math.ceil(size[1] / spacing))
             grids = torch.full((len(self.areas), *shape), _BEGINNING, device=image.device, requires_grad=True)
-            ascent = torch.optim.SGD([grids], lr=_RATE, momentum=_MOMENTUM)
+            rate = _RATE * _STEPS / self.steps  # fewer steps are longer ones, so that they get as far
+            ascent = torch.optim.SGD([grids], lr=rate, momentum=_MOMENTUM, dampening=_MOMENTUM)
             for step in range(self.steps):
                 masks = smooth_masks(grids, size)
                 answer = response(model, perturb(pyramid, masks), target)
