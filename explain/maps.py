@@ -1,4 +1,4 @@
-"""Arithmetic on maps: rescale, resize, threshold. Pure functions on tensors."""
+"""Arithmetic on maps and images: rescale, resize, threshold, blur. Pure functions on tensors."""
 
 import torch
 from jaxtyping import Float
@@ -69,3 +69,24 @@ def _between_centres(matrix: Float[Tensor, "large small"]) -> Float[Tensor, "som
 def otsu(saliency: Float[Tensor, "height width"]) -> float:
     """Return Otsu's threshold (IEEE Trans. SMC 9, 1979) over a histogram of 256 bins; a constant map's own value."""
     return float(threshold_otsu(saliency.cpu().numpy()))
+
+
+def gaussian_blur(
+    image: Float[Tensor, "channels height width"], width: float
+) -> Float[Tensor, "channels height width"]:
+    """Blur by a Gaussian; near an edge, its part inside the image is what is averaged with.
+
+    Example: a constant stays, and a width of 0 changes nothing.
+        >>> gaussian_blur(torch.full((1, 2, 3), 7.0), 5.0)
+        tensor([[[7., 7., 7.],
+                 [7., 7., 7.]]])
+    """
+    down, across = (_gaussian(length, width).to(image) for length in image.shape[1:])
+    return down @ image @ across.T
+
+
+def _gaussian(length: int, width: float) -> Float[Tensor, "length length"]:
+    if width == 0:
+        return torch.eye(length)
+    places = torch.arange(length, dtype=torch.float64)
+    return (-((places[:, None] - places) ** 2) / (2 * width**2)).softmax(dim=1).float()

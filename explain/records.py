@@ -86,7 +86,7 @@ def check_maker(folder: Path, maker: Maker) -> None:
     Raises:
         InputError: The folder holds maps of another maker; the message names what differs first.
     """
-    if not any(folder.glob("*.npy")):
+    if not any(path.suffix in _ENDINGS for path in folder.glob("*")):
         return
     path = folder / _SETTINGS
     if not path.is_file():

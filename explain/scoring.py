@@ -36,11 +36,13 @@ class Question:
         image: $I$, model-ready: where a mask is 0 the pixel is 0 after normalisation.
         make_masks: Makes its masks.
         count: How many masks there are.
+        background: What shows where a mask is 0; None for 0, the mean grey of the training data.
     """
 
     image: Float[Tensor, "channels height width"]
     make_masks: MakeMasks
     count: int
+    background: Float[Tensor, "channels height width"] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def ask_about(
 ) -> Iterator[Answer]:
     r"""Ask the model about masked copies of images, a batch after the other: $\Psi(I \odot m)$ of all classes.
 
+    With a background $B$ it is $\Psi(I \odot m + B \odot (1 - m))$.
+
     A batch goes on with the next question where one ends: only the last of all is padded.
 
     Args:
@@ -88,6 +92,9 @@ def ask_about(
             masks = questions[place].make_masks(begin, end)[:, None]
             rows = buffer[filled : filled + end - begin]
             torch.mul(questions[place].image.float(), masks, out=rows)
+            background = questions[place].background
+            if background is not None:
+                rows += background.float() * (1 - masks)
             filled += end - begin
         answers = engine.ask(buffer)[:filled].clone()
         done += filled

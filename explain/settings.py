@@ -64,18 +64,27 @@ class ExplainSettings:
         return " ".join(map(str, self.images)) or "none"
 
     def explainers(self) -> dict[str, Explainer]:
-        """Return the methods by their names.
+        """Return the methods by their names."""
+        return explainers_of(self.methods, self.sise)
 
-        Raises:
-            InputError: A name that is none or that comes twice, or none at all.
-        """
-        names = [name.strip() for name in self.methods.split(",")]
-        for name in names:
-            if not name:
-                raise InputError(f"methods {self.methods!r}, expected a name before and after each comma")
-            if name not in METHODS:
-                raise InputError(f"method {name!r}, expected one of {', '.join(METHODS)}")
-            if names.count(name) > 1:
-                raise InputError(f"method {name!r} is named {names.count(name)} times, expected once")
-        own = {"sise": self.sise}
-        return {name: own.get(name) or METHODS[name]() for name in names}
+
+def explainers_of(methods: str, sise: SISE) -> dict[str, Explainer]:
+    """Return methods by their names.
+
+    Args:
+        methods: Their names, with commas between them.
+        sise: The settings of one of them; the others have the paper's.
+
+    Raises:
+        InputError: A name that is none or that comes twice, or none at all.
+    """
+    names = [name.strip() for name in methods.split(",")]
+    for name in names:
+        if not name:
+            raise InputError(f"methods {methods!r}, expected a name before and after each comma")
+        if name not in METHODS:
+            raise InputError(f"method {name!r}, expected one of {', '.join(METHODS)}")
+        if names.count(name) > 1:
+            raise InputError(f"method {name!r} is named {names.count(name)} times, expected once")
+    own = {"sise": sise}
+    return {name: own.get(name) or METHODS[name]() for name in names}

@@ -37,7 +37,7 @@ from torch.nn.functional import pad, unfold
 
 from explain.activations import number_format
 from explain.explainer import explain_each
-from explain.maps import rescale, resize
+from explain.maps import gaussian_blur, rescale, resize
 from explain.scoring import Progress
 from severstal_xai.errors import InputError, check_range
 
@@ -193,27 +193,6 @@ def blur_pyramid(
 ) -> Float[Tensor, "levels channels height width"]:
     r"""Return $\pi_g(x; \cdot, \sigma)$ for $\sigma$ from 0 to the largest, in equal steps."""
     return torch.stack([gaussian_blur(image, largest * level / _LEVELS) for level in range(_LEVELS + 1)])
-
-
-def gaussian_blur(
-    image: Float[Tensor, "channels height width"], width: float
-) -> Float[Tensor, "channels height width"]:
-    """Blur by a Gaussian; near an edge, its part inside the image is what is averaged with.
-
-    Example: a constant stays, and a width of 0 changes nothing.
-        >>> gaussian_blur(torch.full((1, 2, 3), 7.0), 5.0)
-        tensor([[[7., 7., 7.],
-                 [7., 7., 7.]]])
-    """
-    down, across = (_gaussian(length, width).to(image) for length in image.shape[1:])
-    return down @ image @ across.T
-
-
-def _gaussian(length: int, width: float) -> Float[Tensor, "length length"]:
-    if width == 0:
-        return torch.eye(length)
-    places = torch.arange(length, dtype=torch.float64)
-    return (-((places[:, None] - places) ** 2) / (2 * width**2)).softmax(dim=1).float()
 
 
 def perturb(

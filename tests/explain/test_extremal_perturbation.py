@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from explain.maps import gaussian_blur
 from explain.methods.extremal_perturbation import (
     ExtremalPerturbation,
     area_penalty,
     blur_pyramid,
-    gaussian_blur,
     perturb,
     smooth_masks,
     sorted_area,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from explain.metrics.localisation import box_score, energy_pointing, top_iou
+from explain.metrics.localisation import box_score, descending, energy_pointing, top_iou
 
 Metric = Callable[[Tensor, Tensor], float]
 METRICS: tuple[Metric, ...] = (energy_pointing, top_iou, box_score)
@@ -51,3 +51,20 @@ def test_metrics_equal_a_slow_copy(mask: Tensor) -> None:
     assert energy_pointing(saliency, mask) == pytest.approx(sum(values[p] for p in inside) / values.sum())
     assert top_iou(saliency, mask) == pytest.approx(len(top & inside) / len(top | inside))
     assert box_score(saliency, mask) == pytest.approx(len(top & inside) / 120)
+
+
+@pytest.mark.parametrize("metric", [top_iou, box_score])
+def test_ties_are_ordered_by_the_second_map(metric: Callable[..., float], mask: Tensor) -> None:
+    """A map of zeros says nothing: the second map decides alone; one without ties is not changed by it."""
+    nothing, noise = torch.zeros(20, 30), torch.rand(20, 30, generator=torch.Generator().manual_seed(0))
+    assert metric(nothing, mask, mask.float()) == 1.0
+    assert metric(nothing, mask, (~mask).float()) == 0.0
+    assert metric(noise, mask, mask.float()) == metric(noise, mask)
+
+
+def test_ties_of_the_second_map_too_fall_row_by_row() -> None:
+    even = torch.zeros(2, 3)
+    assert descending(even, even).tolist() == [0, 1, 2, 3, 4, 5]
+    half = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    order = torch.tensor([[0.0, 0.0, 5.0], [1.0, 7.0, 0.0]])
+    assert descending(half, order).tolist() == [3, 1, 4, 2, 0, 5]

@@ -1,0 +1,386 @@
+"""The evaluation's report: the paper's Table 2 beside ours, the metrics against the masks, and what they say."""
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from markdown_it import MarkdownIt
+from matplotlib.figure import Figure
+from scipy.stats import spearmanr
+
+from explain.controls import CONTROLS
+from explain.evaluation import ORDERED
+from explain.subjects import read_patch
+from severstal_xai.bootstrap import RESAMPLES, Measure, resample, with_interval
+from severstal_xai.classes import CLASSES
+from severstal_xai.files import write_bytes, write_text
+from severstal_xai.manifest import Manifest
+from severstal_xai.markdown import table
+from severstal_xai.overlay import as_rgb, blend_heat, draw_outline
+
+PAPER_TABLE_2: Mapping[str, tuple[float, float]] = {
+    "grad_cam": (67.44, 12.46),
+    "grad_cam_plus_plus": (64.1, 12.96),
+    "rise": (63.25, 15.63),
+    "score_cam": (64.29, 10.35),
+    "full_grad": (77.23, 10.26),
+    "sise": (61.06, 15.64),
+}
+"""SISE paper, Table 2: Drop % and Increase % on Severstal with ResNet-101."""
+
+_OPACITY, _DPI = 0.5, 130
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of the tables.
+
+    Args:
+        column: Of the rows.
+        title: Of the table.
+        more_is_better: Whether a higher value is the better.
+        paper: The place of the paper's figure in `PAPER_TABLE_2`; None where it has none.
+    """
+
+    column: str
+    title: str
+    more_is_better: bool
+    paper: int | None = None
+
+
+METRICS = (
+    Metric("drop", "Drop %", more_is_better=False, paper=0),
+    Metric("increase", "Increase %", more_is_better=True, paper=1),
+    Metric("insertion", "Insertion AUC, %", more_is_better=True),
+    Metric("deletion", "Deletion AUC, %", more_is_better=False),
+    Metric("energy_pointing", "EBPG %", more_is_better=True),
+    Metric("top_iou", "mIoU %", more_is_better=True),
+    Metric("box_score", "Bbox %", more_is_better=True),
+)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What the report tells of.
+
+    Args:
+        run: The run's name.
+        architecture: Its network.
+        same_data: Whether it was trained on this data.
+        manifest: The data.
+        rows: `explain.evaluation.Row`s with their strips.
+        steps: Of the curves of insertion and deletion.
+        seed: Of the intervals' lot.
+    """
+
+    run: str
+    architecture: str
+    same_data: bool
+    manifest: Manifest
+    rows: pd.DataFrame
+    steps: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A metric of all methods.
+
+    Args:
+        metric: The metric.
+        measures: The mean over the patches, in per cent, with its interval, by the method's name.
+        beaten: Whether a method is better than the best control, by the interval of their paired difference.
+        undefined: How many patches it is not defined on.
+    """
+
+    metric: Metric
+    measures: Mapping[str, Measure]
+    beaten: Mapping[str, bool]
+    undefined: int
+
+    @property
+    def best_control(self) -> str:
+        """The name of the control that does best."""
+        sign = 1 if self.metric.more_is_better else -1
+        return max(CONTROLS, key=lambda name: sign * self.measures[name].value)
+
+
+def figures_of(evaluated: Evaluated) -> list[Figures]:
+    """Return what the metrics come to; one that was left out or is nowhere defined is missing."""
+    rows = evaluated.rows
+    strips = rows.groupby("patch", sort=True)["strip"].first()
+    lots = np.concatenate([np.ones((1, len(strips))), resample(list(strips), RESAMPLES, evaluated.seed)])
+    found = []
+    for metric in METRICS:
+        values = rows.pivot_table(
+            index="patch", columns="method", values=metric.column, dropna=False, observed=True
+        )
+        values = 100 * values.reindex(strips.index).astype(float)
+        known = values.notna().all(axis=1).to_numpy()
+        if known.any():
+            by_method = {name: values[name].to_numpy() for name in dict.fromkeys(rows["method"])}
+            found.append(_figures(metric, by_method, known, lots))
+    return found
+
+
+def _figures(
+    metric: Metric,
+    values: Mapping[str, Float[np.ndarray, " patches"]],
+    known: np.ndarray,
+    lots: Float[np.ndarray, "resamples patches"],
+) -> Figures:
+    def mean(some: Float[np.ndarray, " patches"]) -> Measure:
+        with np.errstate(invalid="ignore"):
+            means = (lots[:, known] @ some[known]) / lots[:, known].sum(axis=1)
+        return with_interval(float(means[0]), means[1:])
+
+    measures = {name: mean(some) for name, some in values.items()}
+    sign = 1 if metric.more_is_better else -1
+    control = max(CONTROLS, key=lambda name: sign * measures[name].value)
+    beaten = {name: mean(sign * (some - values[control])).low > 0 for name, some in values.items()}
+    return Figures(metric, measures, beaten, int((~known).sum()))
+
+
+def write_evaluation(folder: Path, evaluated: Evaluated) -> None:
+    """Write the report as Markdown and as one HTML file, and its pictures."""
+    figures = figures_of(evaluated)
+    pictures = {"evaluation.png": _png(draw_figures(figures))}
+    shown = draw_maps(folder, evaluated)
+    if shown is not None:
+        pictures["maps.png"] = _png(shown)
+    for name, content in pictures.items():
+        write_bytes(folder / name, content)
+    report = report_of(evaluated, figures, with_maps=shown is not None)
+    write_text(folder / "report.md", report)
+    write_text(folder / "report.html", as_html(report, pictures))
+
+
+def report_of(evaluated: Evaluated, figures: Sequence[Figures], *, with_maps: bool) -> str:
+    """Return the report, in Markdown."""
+    rows = evaluated.rows
+    patches, strips = rows["patch"].nunique(), rows["strip"].nunique()
+    first = rows.drop_duplicates("patch")
+    right = (first["prediction"] == first["label"]).mean()
+    counts = ", ".join(
+        f"{count:,} of class {label}" for label, count in first["label"].value_counts().sort_index().items()
+    )
+    other = (
+        ""
+        if evaluated.same_data
+        else (
+            "\n\n**The model was trained on other data than this**: patches that it learnt from may be among these."
+        )
+    )
+    sections = [
+        f"""# Evaluation of {evaluated.run}
+
+{evaluated.architecture}, {patches:,} patches of {strips:,} strips ({counts}); the class explained is the patch's own. The model names
+{right:.0%} of them rightly.{other}""",
+        _against_the_model(figures),
+        _against_the_masks(figures),
+        "## What they say\n\n" + "\n".join(f"- {line}" for line in findings(evaluated, figures)),
+        "![The metrics with their intervals](evaluation.png)",
+        _how(evaluated),
+    ]
+    if with_maps:
+        sections.insert(
+            4,
+            "## Maps side by side\n\nA patch of each class, the model's probability of that class beside it. Maps go from 0 to 1 each, whatever the probability.\n\n![Maps](maps.png)",
+        )
+    return "\n\n".join(sections) + "\n"
+
+
+def _against_the_model(figures: Sequence[Figures]) -> str:
+    return "## Against the model\n\nThe paper's Table 2, and insertion and deletion.\n\n" + _table(
+        [one for one in figures if one.metric.column in {"drop", "increase", "insertion", "deletion"}]
+    )
+
+
+def _against_the_masks(figures: Sequence[Figures]) -> str:
+    some = [one for one in figures if one.metric.column in {"energy_pointing", "top_iou", "box_score"}]
+    if not some:
+        return "## Against the masks\n\nNo defect is marked on these patches."
+    left_out = f" Patches without a mask, {some[0].undefined}, are left out." * bool(some[0].undefined)
+    return f"## Against the masks\n\nHow much of a map lies on the marked defect.{left_out}\n\n{_table(some)}"
+
+
+def _table(figures: Sequence[Figures]) -> str:
+    header = ["method"]
+    for one in figures:
+        header.append(f"{one.metric.title} ({'higher' if one.metric.more_is_better else 'lower'} is better)")
+        if one.metric.paper is not None:
+            header.append("paper")
+    rows = []
+    for name in figures[0].measures:
+        row = [f"*{name}*" if name in CONTROLS else name]
+        for one in figures:
+            mark = "" if name in CONTROLS or one.beaten[name] else " †"
+            measure = one.measures[name]
+            row.append(f"{measure.value:.2f} ({measure.low:.1f} to {measure.high:.1f}){mark}")
+            if one.metric.paper is not None:
+                paper = PAPER_TABLE_2.get(name)
+                row.append("" if paper is None else f"{paper[one.metric.paper]:g}")
+        rows.append(row)
+    return table(header, rows) + (
+        "\n\n† not shown to be better than the best map that knows nothing of the model (those in italics): the interval of "
+        "the paired difference holds 0, or the control is better."
+    )
+
+
+def findings(evaluated: Evaluated, figures: Sequence[Figures]) -> list[str]:
+    """Say in words what the figures come to; all of it computed."""
+    said = []
+    for one in figures:
+        if one.metric.paper is not None:
+            said += _beside_the_paper(one)
+    for one in figures:
+        methods = [name for name in one.measures if name not in CONTROLS]
+        short = [name for name in methods if not one.beaten[name]]
+        control = one.best_control
+        best = f"{control} ({one.measures[control].value:.2f})"
+        if not short:
+            said.append(f"{one.metric.title}: every method beats the best control, {best}.")
+        elif len(short) == len(methods):
+            said.append(f"{one.metric.title}: no method is shown to beat the best control, {best}.")
+        else:
+            said.append(
+                f"{one.metric.title}: not shown to beat the best control, {best}: {', '.join(short)}."
+            )
+    empty = evaluated.rows[evaluated.rows["empty"]].groupby("method")["patch"].nunique()
+    said += [f"{name} found nothing (a map of zeros) on {count} patches." for name, count in empty.items()]
+    return said
+
+
+def _beside_the_paper(one: Figures) -> list[str]:
+    """Say how the order of the paper's methods here agrees with the paper's."""
+    place = one.metric.paper
+    assert place is not None
+    shared = [name for name in PAPER_TABLE_2 if name in one.measures]
+    if len(shared) < 2:
+        return []
+    sign = -1 if one.metric.more_is_better else 1
+    ours = sorted(shared, key=lambda name: sign * one.measures[name].value)
+    theirs = sorted(shared, key=lambda name: sign * PAPER_TABLE_2[name][place])
+    line = f"{one.metric.title}: best of the paper's methods here is {ours[0]}, in the paper {theirs[0]}"
+    if len(shared) > 2:
+        agreement = spearmanr(
+            [one.measures[name].value for name in shared], [PAPER_TABLE_2[name][place] for name in shared]
+        ).statistic
+        line += "" if math.isnan(agreement) else f"; rank correlation of the two orders {agreement:.2f}"
+    said = [f"{line}. Here: {', '.join(ours)}; there: {', '.join(theirs)}."]
+    if "sise" in ours:
+        rank = ours.index("sise") + 1
+        said.append(
+            f"{one.metric.title}: SISE is number {rank} of {len(ours)} here, {theirs.index('sise') + 1} in the paper."
+        )
+    return said
+
+
+def _how(evaluated: Evaluated) -> str:
+    ordered = (
+        f" Names that end in `{ORDERED}` are the same maps with ties ordered by the sum before the gates: most of such a map is "
+        "zero, and the top pixels run into the zeros."
+    )
+    curves = (
+        f" Insertion begins with the blurred patch, deletion ends with one of the mean grey; {evaluated.steps} steps each."
+        if evaluated.steps
+        else ""
+    )
+    return f"""## How
+
+Drop % and Increase % show the model the top 15 % of pixels, the others at the training data's mean grey.{curves} EBPG is the share of the
+map's energy inside the mask; mIoU is the mask's overlap with the top 20 % of pixels; Bbox is the share inside the mask of as
+many top pixels as the mask has. Ties fall row by row.{ordered} The paper's Increase % is printed as a sum of signs, ours is a share.
+Controls: {", ".join(CONTROLS)}.
+
+In brackets: the middle 95 % of {RESAMPLES:,} bootstrap samples of the strips. The paper's figures are of the full Severstal data. All
+rows are in `per_patch.parquet`."""
+
+
+def draw_figures(figures: Sequence[Figures]) -> Figure:
+    """Draw each metric's values with their intervals; the dashed line is the best control."""
+    names = list(figures[0].measures)
+    across = min(len(figures), 4)
+    down = -(-len(figures) // across)
+    figure = Figure(figsize=(3.2 * across + 1.6, down * (0.3 * len(names) + 1.1)), layout="constrained")
+    grid = figure.subplots(down, across, sharey=True, squeeze=False)
+    for axes, one in zip(grid.ravel(), figures, strict=False):
+        for place, name in enumerate(names):
+            measure = one.measures[name]
+            colour = "#888888" if name in CONTROLS else "#0072B2"
+            axes.plot([measure.low, measure.high], [place, place], color=colour, linewidth=2)
+            axes.plot(measure.value, place, "o", color=colour)
+        axes.axvline(one.measures[one.best_control].value, color="#888888", linestyle="--", linewidth=1)
+        direction = "higher" if one.metric.more_is_better else "lower"
+        axes.set_title(f"{one.metric.title}\n{direction} is better", fontsize=9)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in grid.ravel()[len(figures) :]:
+        axes.set_visible(False)
+    for line in grid:
+        line[0].set_yticks(range(len(names)), names)
+    grid[0, 0].invert_yaxis()
+    return figure
+
+
+def draw_maps(folder: Path, evaluated: Evaluated) -> Figure | None:
+    """Draw the maps of a patch of each class side by side; None where no map was kept."""
+    rows = evaluated.rows
+    names = list(dict.fromkeys(rows["method"]))
+    kept = {patch.patch: patch for patch in evaluated.manifest.patches if patch.patch in set(rows["patch"])}
+    shown = [
+        patch
+        for name, patch in kept.items()
+        if all((folder / one / f"{name}.npy").is_file() for one in names)
+    ]
+    if not shown:
+        return None
+    figure = Figure(figsize=(1.75 * (len(names) + 1), 1.95 * len(shown)), layout="constrained")
+    grid = figure.subplots(len(shown), len(names) + 1, squeeze=False)
+    probabilities = rows.drop_duplicates("patch").set_index("patch")["whole"]
+    for line, patch in zip(grid, shown, strict=True):
+        subject = read_patch(evaluated.manifest, patch)
+        mask = np.zeros(subject.grey.shape, dtype=bool) if subject.mask is None else subject.mask
+        colour = CLASSES[patch.label].colour
+        line[0].imshow(draw_outline(as_rgb(subject.grey), mask, colour))
+        line[0].set_ylabel(f"class {patch.label}\n{probabilities[patch.patch]:.2f}", fontsize=8)
+        for axes, name in zip(line[1:], names, strict=True):
+            saliency = np.load(folder / name / f"{patch.patch}.npy", allow_pickle=False).astype(np.float32)
+            axes.imshow(draw_outline(blend_heat(subject.grey, saliency, _OPACITY), mask, colour))
+        for axes in line:
+            axes.set_xticks([])
+            axes.set_yticks([])
+    for axes, name in zip(grid[0], ["patch", *names], strict=True):
+        axes.set_title(name.replace("_", " "), fontsize=7)
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=_DPI)
+    return content.getvalue()
+
+
+_STYLE = (
+    "body{font-family:sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;line-height:1.45;color:#222}"
+    "table{border-collapse:collapse;font-size:.85rem}th,td{border:1px solid #ccc;padding:.25rem .5rem;text-align:left}"
+    "img{max-width:100%}"
+)
+
+
+def as_html(report: str, pictures: Mapping[str, bytes]) -> str:
+    """Return the report as one HTML page that holds its pictures and asks for nothing else."""
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(report)
+    for name, content in pictures.items():
+        body = body.replace(
+            f'src="{name}"', f'src="data:image/png;base64,{base64.b64encode(content).decode()}"'
+        )
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title><style>{_STYLE}</style>'
+        f"<body>{body}</body></html>\n"
+    )

@@ -1,0 +1,289 @@
+"""`python -m explain.evaluate`: what is in the table, that it goes on, and that the report says what the table says."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from explain.controls import CONTROLS
+from explain.evaluate import Settings, evaluate, main
+from explain.evaluation import evaluate_patch
+from explain.evaluation_report import PAPER_TABLE_2, Evaluated, figures_of, findings
+from explain.methods import METHODS
+from explain.methods.sise import SISE
+from explain.metrics.localisation import energy_pointing
+from severstal_xai.checkpoint import ModelCard, save_checkpoint
+from severstal_xai.errors import InputError
+from severstal_xai.manifest import Manifest, Split
+from severstal_xai.model import build_classifier
+
+QUICK = SISE(mu=0.9, engine="reference")
+METHODS_HERE = "sise,grad_cam"
+NAMES = ["sise", "sise_ordered", "grad_cam", *CONTROLS]
+
+
+@pytest.fixture(scope="module")
+def made_run(made_data: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    network = build_classifier("resnet18", 5, seed=0)
+    save_checkpoint(folder, network, ModelCard("resnet18", made_data.checksum, 1, {}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(made_data: Manifest, made_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(
+        run=made_run,
+        data=made_data.root,
+        split="test",
+        subset="evaluation",
+        patches_per_class=None,
+        methods=METHODS_HERE,
+        sise=QUICK,
+        steps=2,
+        seed=0,
+        output=tmp_path_factory.mktemp("evaluation") / "out",
+        overwrite=False,
+        device="cpu",
+    )
+
+
+@pytest.fixture(scope="module")
+def evaluated(settings: Settings) -> Evaluated:
+    done = evaluate(settings)
+    assert done
+    return done
+
+
+def folder_of(settings: Settings) -> Path:
+    assert settings.output
+    return settings.output
+
+
+def test_there_is_a_row_for_each_patch_and_method(
+    evaluated: Evaluated, settings: Settings, made_data: Manifest
+) -> None:
+    table = pd.read_parquet(folder_of(settings) / "per_patch.parquet")
+    pd.testing.assert_frame_equal(table, evaluated.rows)
+    patches = [patch for patch in made_data.of_split(Split.TEST) if patch.evaluation]
+    assert sorted(table["patch"].unique()) == sorted(patch.patch for patch in patches)
+    assert (table.groupby("method").size() == 4).all()
+    assert list(dict.fromkeys(table["method"])) == NAMES
+    for column in (
+        "drop",
+        "insertion",
+        "deletion",
+        "energy_pointing",
+        "top_iou",
+        "box_score",
+        "whole",
+        "top",
+    ):
+        assert table[column].between(0, 1).all(), column
+    both = table.pivot_table(index="patch", columns="method", values="energy_pointing")
+    assert (both["sise"] == both["sise_ordered"]).all()  # energy knows no ties
+
+
+def test_a_kept_map_gives_its_row(evaluated: Evaluated, settings: Settings, made_data: Manifest) -> None:
+    rows = evaluated.rows.set_index(["method", "patch"])
+    for patch in made_data.of_split(Split.TEST):
+        if patch.evaluation:
+            kept = np.load(folder_of(settings) / "grad_cam" / f"{patch.patch}.npy").astype(np.float32)
+            mask = torch.from_numpy(made_data.read_mask(patch))
+            expected = rows.loc[("grad_cam", patch.patch), "energy_pointing"]
+            assert energy_pointing(torch.from_numpy(kept), mask) == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_report_says_what_the_table_says(evaluated: Evaluated, settings: Settings) -> None:
+    folder = folder_of(settings)
+    report = (folder / "report.md").read_text()
+    means = 100 * evaluated.rows.groupby("method")[["drop", "energy_pointing"]].mean()
+    for name in NAMES:
+        shown = f"*{name}*" if name in CONTROLS else name
+        for column in ("drop", "energy_pointing"):
+            mean = float(means[column][name])
+            assert re.search(rf"\| {re.escape(shown)} \|.* {mean:.2f} \(", report)
+    assert "| sise |" in report
+    assert " 61.06 |" in report
+    page = (folder / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 2
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "http" not in page
+    for picture in ("evaluation.png", "maps.png"):
+        assert (folder / picture).stat().st_size > 10_000
+
+
+def changed(settings: Settings, **changes: Any) -> Settings:
+    return dataclasses.replace(settings, **changes)
+
+
+def test_what_is_there_is_not_made_again_and_what_is_damaged_is(
+    evaluated: Evaluated, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, tuple[str, ...]]] = []
+    usual = evaluate_patch
+
+    def watched(model: Any, subject: Any, methods: Any, steps: int) -> Any:
+        asked.append((subject.name, tuple(methods)))
+        return usual(model, subject, methods, steps)
+
+    monkeypatch.setattr("explain.evaluate.evaluate_patch", watched)
+    monkeypatch.setattr("explain.evaluate.write_evaluation", lambda *_: None)
+    again = evaluate(settings)
+    assert again
+    assert asked == []
+    pd.testing.assert_frame_equal(again.rows, evaluated.rows)
+
+    names = evaluated.rows["patch"].unique()
+    (folder_of(settings) / "grad_cam" / f"{names[0]}.json").write_text('{"row": ')
+    (folder_of(settings) / "sise_ordered" / f"{names[1]}.json").unlink()
+    repaired = evaluate(settings)
+    assert repaired
+    assert sorted(asked) == sorted([(names[0], ("grad_cam",)), (names[1], ("sise",))])
+    same = [column for column in evaluated.rows if column != "seconds"]
+    pd.testing.assert_frame_equal(repaired.rows[same], evaluated.rows[same])
+
+    asked.clear()
+    more = evaluate(changed(settings, methods="sise,grad_cam,xgrad_cam"))
+    assert more
+    assert {methods for _, methods in asked} == {("xgrad_cam",)}
+    assert len(more.rows) == len(evaluated.rows) + 4
+
+
+def test_killed_in_the_midst_it_goes_on(
+    evaluated: Evaluated, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, calls = evaluate_patch, 0
+
+    def breaking(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return usual(*arguments)
+
+    elsewhere = changed(settings, output=tmp_path / "out")
+    monkeypatch.setattr("explain.evaluate.evaluate_patch", breaking)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(elsewhere)
+    assert len(list((tmp_path / "out" / "grad_cam").glob("*.json"))) == 2
+    done = evaluate(elsewhere)
+    assert done
+    assert calls == 3 + 2
+    same = [column for column in evaluated.rows if column != "seconds"]
+    pd.testing.assert_frame_equal(done.rows[same], evaluated.rows[same])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sise": SISE(mu=0.5, engine="reference")}, r"sise: holds .* with settings\.mu 0\.9, now 0\.5"),
+        ({"steps": 3}, r"with settings\.steps 2, now 3"),
+    ],
+)
+def test_rows_made_otherwise_are_not_mixed(
+    evaluated: Evaluated, settings: Settings, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        evaluate(changed(settings, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"methods": "sise,nothing"}, "method 'nothing', expected one of"),
+        ({"methods": "sise,sise"}, "named 2 times"),
+        ({"patches_per_class": 0}, "patches_per_class 0, expected 1 or more"),
+        ({"steps": -1}, "steps -1, expected 0 or more"),
+        ({"run": Path("nowhere")}, "nowhere.*no such file, expected a run folder"),
+        ({"data": Path("nowhere")}, "nowhere"),
+    ],
+)
+def test_wrong_settings(settings: Settings, tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        evaluate(changed(settings, output=tmp_path / "out", **changes))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_other_things_is_left_alone(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("")
+    with pytest.raises(InputError, match=r"holds 'mine\.txt', expected an empty folder or an evaluation's"):
+        evaluate(changed(settings, output=tmp_path))
+
+
+def test_the_command_works_by_its_flags(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = (
+        f"--run {settings.run} --data {settings.data} --methods grad_cam --subset all --patches_per_class 1"
+    )
+    assert main([*flags.split(), "--steps", "0", "--output", str(tmp_path / "out"), "--device", "cpu"]) == 0
+    assert "5 patches; begin with" in capsys.readouterr().out
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert "Patches without a mask, 1, are left out." in report
+    assert "Insertion AUC" not in report
+    assert set(METHODS) > {"grad_cam"}
+
+
+def made_rows(values: dict[str, list[float]]) -> pd.DataFrame:
+    """Rows of methods whose drop is given, patch by patch; every patch is of its own strip."""
+    columns = ("increase", "insertion", "deletion", "energy_pointing", "top_iou", "box_score")
+    rows = [
+        {
+            "strip": f"s{place}",
+            "patch": f"s{place}_0",
+            "label": 1,
+            "method": name,
+            "drop": drop,
+            "empty": False,
+        }
+        | dict.fromkeys(columns, np.nan)
+        for name, drops in values.items()
+        for place, drop in enumerate(drops)
+    ]
+    return pd.DataFrame(rows)
+
+
+def of_drops(made_data: Manifest, values: dict[str, list[float]]) -> Evaluated:
+    controls = {name: [0.5 + 0.1 * (place % 2) for place in range(40)] for name in CONTROLS}
+    return Evaluated("run", "resnet18", True, made_data, made_rows(values | controls), steps=0, seed=0)
+
+
+def test_a_method_that_does_not_beat_the_controls_is_marked(made_data: Manifest) -> None:
+    chance = np.random.default_rng(0)
+    made = of_drops(
+        made_data,
+        {
+            "sise": [0.2] * 40,
+            "grad_cam": [0.9] * 40,
+            "rise": list(0.55 + chance.normal(0, 0.1, 40)),
+        },
+    )
+    (drop,) = figures_of(made)  # the other metrics are nowhere defined
+    assert drop.beaten["sise"]
+    assert not drop.beaten["grad_cam"]
+    assert not drop.beaten["rise"]  # no difference that could be told
+    assert drop.measures["sise"].value == pytest.approx(20)
+    said = " ".join(findings(made, [drop]))
+    assert "not shown to beat the best control, random (55.00): grad_cam, rise." in said
+
+
+def test_the_order_is_held_beside_the_papers(made_data: Manifest) -> None:
+    as_paper = {name: [drop / 100] * 40 for name, (drop, _) in PAPER_TABLE_2.items()}
+    (drop,) = figures_of(of_drops(made_data, as_paper))
+    said = " ".join(findings(of_drops(made_data, as_paper), [drop]))
+    assert (
+        "best of the paper's methods here is sise, in the paper sise; rank correlation of the two orders 1.00"
+        in said
+    )
+    assert "SISE is number 1 of 6 here, 1 in the paper." in said
+    turned = {name: [1 - drop / 100] * 40 for name, (drop, _) in PAPER_TABLE_2.items()}
+    (drop,) = figures_of(of_drops(made_data, turned))
+    said = " ".join(findings(of_drops(made_data, turned), [drop]))
+    assert "here is full_grad, in the paper sise; rank correlation of the two orders -1.00" in said
+    assert "SISE is number 6 of 6 here" in said
