@@ -7,6 +7,7 @@ METHOD/settings.yaml   what made this method's rows: the weights, the method's s
 METHOD/PATCH.json      a patch's row
 METHOD/PATCH.npy       its map, float16, of the few patches that the report shows
 per_patch.parquet      all rows
+evidence.csv           each patch: is the answer right, and does the evidence lie on the defect
 report.md  .html       the tables and what they say, evaluation.png and maps.png
 ```
 """
@@ -42,7 +43,10 @@ from severstal_xai.manifest import Manifest, Patch, Split, read_manifest
 
 _SHOWN_PER_CLASS = 1
 """Patches of a class whose maps the report shows."""
-_OURS = {"settings.yaml", "per_patch.parquet", "report.md", "report.html", "evaluation.png", "maps.png"}
+_OURS = {
+    *("settings.yaml", "per_patch.parquet", "evidence.csv"),
+    *("report.md", "report.html", "evaluation.png", "maps.png"),
+}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 
 from explain.controls import CONTROLS
 from explain.evaluation import ORDERED
+from explain.evidence import Group, count_groups, groups_of
 from explain.subjects import read_patch
 from severstal_xai.bootstrap import RESAMPLES, Measure, resample, with_interval
 from severstal_xai.classes import CLASSES
@@ -35,6 +36,8 @@ PAPER_TABLE_2: Mapping[str, tuple[float, float]] = {
 """SISE paper, Table 2: Drop % and Increase % on Severstal with ResNet-101."""
 
 _OPACITY, _DPI = 0.5, 130
+_WORST = 10
+"""Patches that are named as the worst cases."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +159,16 @@ def write_evaluation(folder: Path, evaluated: Evaluated) -> None:
         pictures["maps.png"] = _png(shown)
     for name, content in pictures.items():
         write_bytes(folder / name, content)
-    report = report_of(evaluated, figures, with_maps=shown is not None)
+    groups = groups_of(evaluated.rows, str(evaluated.rows["method"].iloc[0]))
+    write_text(folder / "evidence.csv", groups.to_csv(index=False, lineterminator="\n"))
+    report = report_of(evaluated, figures, groups, with_maps=shown is not None)
     write_text(folder / "report.md", report)
     write_text(folder / "report.html", as_html(report, pictures))
 
 
-def report_of(evaluated: Evaluated, figures: Sequence[Figures], *, with_maps: bool) -> str:
+def report_of(
+    evaluated: Evaluated, figures: Sequence[Figures], groups: pd.DataFrame, *, with_maps: bool
+) -> str:
     """Return the report, in Markdown."""
     rows = evaluated.rows
     patches, strips = rows["patch"].nunique(), rows["strip"].nunique()
@@ -184,6 +191,7 @@ def report_of(evaluated: Evaluated, figures: Sequence[Figures], *, with_maps: bo
 {right:.0%} of them rightly.{other}""",
         _against_the_model(figures),
         _against_the_masks(figures),
+        *_right_reason(evaluated, groups),
         "## What they say\n\n" + "\n".join(f"- {line}" for line in findings(evaluated, figures)),
         "![The metrics with their intervals](evaluation.png)",
         _how(evaluated),
@@ -208,6 +216,41 @@ def _against_the_masks(figures: Sequence[Figures]) -> str:
         return "## Against the masks\n\nNo defect is marked on these patches."
     left_out = f" Patches without a mask, {some[0].undefined}, are left out." * bool(some[0].undefined)
     return f"## Against the masks\n\nHow much of a map lies on the marked defect.{left_out}\n\n{_table(some)}"
+
+
+def _right_reason(evaluated: Evaluated, groups: pd.DataFrame) -> list[str]:
+    """Tell for each class how often the model is right, and how often it looks at the defect, by the first method."""
+    if groups.empty:
+        return []
+    method = evaluated.rows["method"].iloc[0]
+    counts = count_groups(groups, evaluated.seed)
+    rows = [
+        [
+            "all" if label is None else f"{label} {CLASSES[label].name}",
+            *(
+                f"{one.patches} ({one.share.low:.0%} to {one.share.high:.0%})"
+                for one in counts
+                if one.label == label
+            ),
+        ]
+        for label in dict.fromkeys(one.label for one in counts)
+    ]
+    worst = groups[groups["group"] == Group.RIGHT_ELSEWHERE].head(_WORST)
+    named = "; ".join(
+        f"{one.patch} (class {one.label}, {one.whole:.2f}; {one.energy_pointing:.1%} of the energy on the defect, "
+        f"{one.threshold:.1%} of a blind map's)"
+        for one in worst.itertuples()
+    )
+    return [
+        f"""## Right for the right reason
+
+Where the evidence for the patch's class lies, by {method}: on the defect where more of the map's energy is inside the mask than of the random
+map's and the bell's on the same patch. Patches, and the 95 % interval of their share of the class.
+
+{table(["class", *(str(group) for group in Group)], rows)}
+
+Right, but farthest from the defect: {named or "none"}. All patches by their group are in `evidence.csv`."""
+    ]
 
 
 def _table(figures: Sequence[Figures]) -> str:

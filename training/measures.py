@@ -53,20 +53,20 @@ def scores_of(probabilities: Probabilities, labels: Labels, weights: Weights) ->
     cells = np.eye(classes**2)[labels * classes + predicted]
     confusion = (weights @ cells).reshape(-1, classes, classes)
     right = confusion.diagonal(axis1=1, axis2=2)
-    recall, precision = share(right, confusion.sum(axis=2)), share(right, confusion.sum(axis=1))
+    recall, precision = _share(right, confusion.sum(axis=2)), _share(right, confusion.sum(axis=1))
     occurring = confusion.sum(axis=2) > 0
     total = weights.sum(axis=1)
     scores = {
         "top1": right.sum(axis=1) / total,
         "top3": weights @ _among_first(probabilities, labels, 3) / total,
-        "balanced_accuracy": share(np.where(occurring, recall, 0).sum(axis=1), occurring.sum(axis=1)),
+        "balanced_accuracy": _share(np.where(occurring, recall, 0).sum(axis=1), occurring.sum(axis=1)),
         "calibration_error": calibration_error(probabilities, labels, weights),
     }
     for label in sorted({int(label) for label in labels}):
         scores |= {
             f"precision_{label}": precision[:, label],
             f"recall_{label}": recall[:, label],
-            f"f1_{label}": share(
+            f"f1_{label}": _share(
                 2 * right[:, label], confusion[:, label].sum(axis=1) + confusion[:, :, label].sum(axis=1)
             ),
             f"average_precision_{label}": average_precision(
@@ -76,7 +76,7 @@ def scores_of(probabilities: Probabilities, labels: Labels, weights: Weights) ->
     return scores
 
 
-def share(
+def _share(
     part: Float[np.ndarray, "*any"], whole: Float[np.ndarray, "*any"] | Int64[np.ndarray, "*any"]
 ) -> Float[np.ndarray, "*any"]:
     """Return part / whole, NaN where the whole is nothing."""
@@ -107,7 +107,7 @@ def average_precision(
     named = ordered.cumsum(axis=1)[:, last_of_equals]
     gained = np.diff(hits, axis=1, prepend=0)
     precision = np.divide(hits, named, out=np.zeros_like(hits), where=named > 0)
-    return share((gained * precision).sum(axis=1), hits[:, -1])
+    return _share((gained * precision).sum(axis=1), hits[:, -1])
 
 
 def calibration_error(probabilities: Probabilities, labels: Labels, weights: Weights) -> Values:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
-from scipy.stats import binomtest
 
-from severstal_xai.bootstrap import LEVEL, RESAMPLES, Measure, Weights, resample, with_interval
+from severstal_xai.bootstrap import RESAMPLES, Measure, Weights, rate, resample
 from severstal_xai.classes import DEFECTS, SOUND
 from severstal_xai.operating_point import Costs, Expected, Review
 from severstal_xai.strips import WINDOW_COUNT
-from training.measures import Labels, Probabilities, share
+from training.measures import Labels, Probabilities
 
 LEAST_PATCHES = 5
 """So many patches of a class, and as many others, there must be to choose a threshold on."""
@@ -168,13 +167,8 @@ def flags(thresholds: Sequence[float | None], probabilities: Probabilities) -> F
 def expect(
     flagged: Flags, labels: Labels, strips: Sequence[str], seed: int
 ) -> tuple[tuple[Expected, ...], Review]:
-    """Count what flags come to on a split, for each defect class and for all together, with intervals.
-
-    An interval is the wider of two, end by end: the bootstrap's over strips, and the exact one for patches (Clopper and
-    Pearson, Biometrika 1934). The first knows that the patches of a strip are alike, but what did not happen once
-    happens in none of its samples; the second knows that five patches without a miss prove little.
-    """
-    lots = np.concatenate([np.ones((1, len(labels))), resample(strips, RESAMPLES, seed)])
+    """Count what flags come to on a split, for each defect class and for all together, with intervals."""
+    lots = resample(strips, RESAMPLES, seed)
     defect: _Chosen = labels != SOUND.id
     looked_at: _Chosen = flagged.sum(axis=1) > 0
     classes = tuple(
@@ -190,16 +184,10 @@ def expect(
 
 def _rate(part: _Chosen, whole: _Chosen, lots: Weights) -> Measure | None:
     """Return the share of some patches that others are; None where there are none."""
-    if not whole.any():
-        return None
-    shares = share(lots @ part, lots @ whole)
-    drawn = with_interval(float(shares[0]), shares[1:])
-    exact = binomtest(int(part.sum()), int(whole.sum())).proportion_ci(LEVEL)
-    return Measure(drawn.value, min(drawn.low, exact.low), max(drawn.high, exact.high))
+    return rate(part, whole, lots) if whole.any() else None
 
 
 def _a_strip(some: _Chosen, lots: Weights) -> Measure:
     """Return how many patches of a strip's six are among some, if strips have as many as the patches at hand."""
-    rate = _rate(some, np.ones_like(some), lots)
-    assert rate is not None
-    return Measure(*(WINDOW_COUNT * end for end in (rate.value, rate.low, rate.high)))
+    share = rate(some, np.ones_like(some), lots)
+    return Measure(*(WINDOW_COUNT * end for end in (share.value, share.low, share.high)))
