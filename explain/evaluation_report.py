@@ -329,6 +329,8 @@ def _how(evaluated: Evaluated) -> str:
     ordered = (
         f" Names that end in `{ORDERED}` are the same maps with ties ordered by the sum before the gates: most of such a map is "
         "zero, and the top pixels run into the zeros."
+        if evaluated.rows["method"].str.endswith(ORDERED).any()
+        else ""
     )
     curves = (
         f" Insertion begins with the blurred patch, deletion ends with one of the mean grey; {evaluated.steps} steps each."
@@ -378,8 +380,8 @@ def draw_maps(folder: Path, evaluated: Evaluated) -> Figure | None:
     kept = {patch.patch: patch for patch in evaluated.manifest.patches if patch.patch in set(rows["patch"])}
     shown = [
         patch
-        for name, patch in kept.items()
-        if all((folder / one / f"{name}.npy").is_file() for one in names)
+        for patch in sorted(kept.values(), key=lambda patch: patch.label)
+        if all((folder / name / f"{patch.patch}.npy").is_file() for name in names)
     ]
     if not shown:
         return None
