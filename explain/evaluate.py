@@ -45,7 +45,7 @@ _SHOWN_PER_CLASS = 1
 """Patches of a class whose maps the report shows."""
 _OURS = {
     *("settings.yaml", "per_patch.parquet", "evidence.csv"),
-    *("report.md", "report.html", "evaluation.png", "maps.png"),
+    *("report.md", "report.html", "evaluation.png", "maps.png", "compare.md", "compare.json"),
 }
 
 

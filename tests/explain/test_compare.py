@@ -1,0 +1,105 @@
+"""Two evaluations, patch by patch: changes that were planted, and what cannot be compared."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from explain.compare import Comparison, Difference, compare, main, read_rows, tabulate
+from explain.evaluation_report import METRICS
+from explain.evidence import Group
+from severstal_xai.errors import InputError
+
+PATCHES = 60
+
+
+def made(seed: int = 0, *, better: float = 0.0, right: float = 0.5, first: int = 0) -> pd.DataFrame:
+    """Rows of one method and the controls; its energy is higher and its drop lower by `better` than a fixed lot's."""
+    base = np.random.default_rng(0).uniform(0.2, 0.4, PATCHES + 10)
+    noise = np.random.default_rng(seed).normal(0, 0.02, PATCHES + 10)
+    rows = []
+    for place in range(first, first + PATCHES):
+        for method in ("sise", "random", "centred_gaussian", "edges"):
+            own = method == "sise"
+            rows.append(
+                {
+                    "patch": f"s{place // 2}_{place % 2}",
+                    "strip": f"s{place // 2}",
+                    "label": 1,
+                    "method": method,
+                    "prediction": 1 if place % 10 < 10 * right else 2,
+                    "whole": 0.5,
+                    **{metric.column: np.nan for metric in METRICS},
+                    "drop": base[place] - better + noise[place] if own else 0.3,
+                    "energy_pointing": base[place] + better + noise[place] if own else 0.3,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def of(compared: Comparison, name: str) -> Difference:
+    return next(one for one in compared.differences if one.name == name)
+
+
+def test_a_planted_change_is_found_and_has_its_sign() -> None:
+    compared = compare(made(1), made(2, better=0.1, right=0.8), seed=0)
+    assert compared.patches == PATCHES
+    energy, drop = of(compared, "sise: EBPG %"), of(compared, "sise: Drop %")
+    assert energy.change.value == pytest.approx(10, abs=1.5)
+    assert energy.change.low < 10 < energy.change.high or abs(energy.change.value - 10) < 1
+    assert energy.verdict == "better"
+    assert drop.change.value == pytest.approx(-10, abs=1.5)
+    assert drop.verdict == "better"  # a lower one is
+    assert of(compared, "right answers, %").change.value == pytest.approx(30)
+    assert of(compared, "random: Drop %").verdict == "no difference that could be told"
+    assert of(compare(made(1), made(2, better=-0.1), seed=0), "sise: EBPG %").verdict == "worse"
+    assert of(compare(made(1), made(2), seed=0), "sise: EBPG %").verdict == "no difference that could be told"
+
+
+def test_patches_move_from_group_to_group() -> None:
+    compared = compare(made(1), made(1, better=0.5, right=1.0), seed=0)
+    assert sum(compared.moves.values()) == PATCHES
+    assert {second for _, second in compared.moves} == {Group.RIGHT_ON_DEFECT}
+
+
+def test_only_what_both_have_is_compared() -> None:
+    compared = compare(made(1), made(1, first=10), seed=0)
+    assert (compared.patches, compared.only_before, compared.only_after) == (PATCHES - 10, 10, 10)
+    assert "(10 only in the first, 10 only in the second)" in tabulate(compared, "a", "b")
+
+
+def test_what_has_nothing_in_common_is_refused() -> None:
+    with pytest.raises(InputError, match="no patch in common"):
+        compare(made(), made().assign(patch="other"), seed=0)
+    with pytest.raises(InputError, match="no method in common"):
+        compare(made(), made().assign(method="other"), seed=0)
+    with pytest.raises(InputError, match="patch s0_0 is of class 1 in one evaluation and 3 in the other"):
+        compare(made(), made().assign(label=3), seed=0)
+
+
+def test_the_command_reads_runs_and_evaluations_and_writes_beside_the_second(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = tmp_path / "one" / "evaluation", tmp_path / "other" / "evaluation"
+    for folder, rows in ((one, made(1)), (other, made(2, better=0.1))):
+        folder.mkdir(parents=True)
+        rows.to_parquet(folder / "per_patch.parquet", index=False)
+    assert main([str(tmp_path / "one"), str(other)]) == 0
+    text = (other / "compare.md").read_text()
+    assert text in capsys.readouterr().out
+    values = {one["name"]: one for one in json.loads((other / "compare.json").read_text())}
+    assert values["sise: EBPG %"]["verdict"] == "better"
+    assert not (one / "compare.md").exists()
+
+
+def test_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no evaluation, expected a folder"):
+        read_rows(tmp_path)
+    (tmp_path / "per_patch.parquet").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="not a readable table"):
+        read_rows(tmp_path)
+    made().drop(columns="drop").to_parquet(tmp_path / "per_patch.parquet", index=False)
+    with pytest.raises(InputError, match="no column drop"):
+        read_rows(tmp_path)
