@@ -7,6 +7,7 @@ data nor network is needed here.
 import itertools
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -118,13 +119,12 @@ def compare(before: pd.DataFrame, after: pd.DataFrame, seed: int) -> Comparison:
     groups = [groups_of(rows, methods[0]).set_index("patch")["group"] for rows in (one, other)]
     common = groups[0].index.intersection(groups[1].index)
     pairs = zip(groups[0].reindex(common), groups[1].reindex(common), strict=True)
-    moves = pd.Series(list(pairs), dtype=object).value_counts().to_dict()
     return Comparison(
         patches=len(both),
         only_before=before["patch"].nunique() - len(both),
         only_after=after["patch"].nunique() - len(both),
         differences=tuple(differences),
-        moves={(Group(first), Group(second)): int(count) for (first, second), count in moves.items()},
+        moves=dict(Counter((Group(first), Group(second)) for first, second in pairs)),
     )
 
 
