@@ -20,7 +20,7 @@ from explain.evaluation_report import METRICS, Metric
 from explain.evidence import Group, groups_of
 from severstal_xai.bootstrap import RESAMPLES, Measure, Weights, resample, with_interval
 from severstal_xai.command import DONE, parse_settings, run
-from severstal_xai.errors import InputError
+from severstal_xai.errors import InputError, check_range
 from severstal_xai.files import write_text
 from severstal_xai.markdown import table
 
@@ -43,6 +43,9 @@ class Settings:
     after: Path
     output: Path | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_range("seed", self.seed, 0, 2**63 - 1)
 
 
 @dataclass(frozen=True)
@@ -246,9 +249,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments=_with_flags(sys.argv[1:] if arguments is None else arguments),
     )
     (_, before), (place, after) = read_rows(settings.before), read_rows(settings.after)
+    folder = settings.output or place
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"output {folder}: a file, expected a folder")
     compared = compare(before, after, settings.seed)
     text = tabulate(compared, str(settings.before), str(settings.after))
-    folder = settings.output or place
     write_text(folder / "compare.md", text)
     values = [asdict(one) | {"verdict": one.verdict} for one in compared.differences]
     write_text(folder / "compare.json", json.dumps(values, indent=2) + "\n")

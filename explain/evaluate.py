@@ -161,6 +161,10 @@ def _open_folder(settings: Settings, card: ModelCard, folder: Path, company: Com
     """Make sure that the folder holds no other rows of the methods asked for, or delete those."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output {folder}: a file, expected a folder to make")
+    if folder.resolve().is_relative_to(settings.data.resolve()):
+        raise InputError(
+            f"output {folder}: lies in the data folder {settings.data}, expected a folder elsewhere"
+        )
     makers = _makers(settings, card)
     known = _OURS | set(makers) | {row for name in METHODS for row in names_of(name, METHODS[name]())}
     others = {path.name for path in folder.glob("*")} - known

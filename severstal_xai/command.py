@@ -26,7 +26,7 @@ DONE, WRONG_INPUT, INTERRUPTED = 0, 1, 130
 """Exit statuses; that of wrong usage, 2, is the parser's."""
 _NOT_OURS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO),
-    *(errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
 }
 """What the system refuses for the disk's sake or the user's: full, forbidden, or a path that cannot be."""
 

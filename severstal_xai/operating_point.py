@@ -1,5 +1,6 @@
 """A model's operating point: how probable a defect must be for its patch to be held before an inspector."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,8 @@ from severstal_xai.strips import WINDOW_COUNT
 STEM = "operating_point"
 OPERATING_POINT_FILE = f"{STEM}.json"
 _FORMAT = 1
+ABOVE_ALL = math.nextafter(1.0, 2.0)
+"""The highest threshold: where probabilities reach 1 it is the one that flags nothing."""
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -79,7 +82,7 @@ class ClassPoint:
 
     Args:
         label: The class.
-        threshold: The probability, 0 to 1, from which on a patch is flagged as the class; None where none could be
+        threshold: The probability, 0 to `ABOVE_ALL`, from which on a patch is flagged as the class; None where none could be
             chosen: then a patch is flagged where the class is the model's answer.
         note: What to know of the choice; empty where there is nothing.
         validation: What it leads to on the patches that it was chosen on.
@@ -87,7 +90,7 @@ class ClassPoint:
     """
 
     label: int
-    threshold: Annotated[float, Field(ge=0, le=1)] | None
+    threshold: Annotated[float, Field(ge=0, le=ABOVE_ALL)] | None
     note: str
     validation: Expected
     test: Expected

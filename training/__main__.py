@@ -22,6 +22,11 @@ def main() -> int:
     print(
         f"Test split, {test.count} patches: top-1 {test.top1:.2%}, top-3 {test.top3:.2%} (paper: 86.58%, 99.60%)"
     )
+    costs = finished.operating_point.costs
+    print(
+        f"Thresholds for misses at {list(costs.miss)} and false alarms at {list(costs.alarm)}, classes 1 to 4; "
+        "python -m training.operating_point sets others"
+    )
     print(f"The run lies in {settings.output}; begin with {settings.output / 'README.md'}")
     return DONE
 

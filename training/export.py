@@ -133,6 +133,7 @@ def make_openvino(model: nn.Module) -> dict[str, bytes]:
     with torch.no_grad():
         program = torch.export.export(model, (_example(),), dynamic_shapes=({0: torch.export.Dim(_INPUT)},))
         graph = openvino.convert_model(program)
+    graph.reshape([-1, PATCH_SIZE, PATCH_SIZE])
     graph.inputs[0].get_tensor().set_names({_INPUT})
     graph.outputs[0].get_tensor().set_names({_OUTPUT})
     with tempfile.TemporaryDirectory() as folder:
@@ -230,10 +231,22 @@ def export(settings: Settings) -> tuple[Path, Parity]:
     manifest = read_manifest(settings.data or _data_of(settings.run, checkpoint))
     patches = choose(manifest, settings.patches)
     folder, form = settings.output or settings.run / EXPORT, FORMATS[settings.format]
-    there = [name for name in EXPORTED[settings.format] if (folder / name).exists()]
-    if there and not settings.overwrite:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"output {folder}: a file, expected a folder to make")
+    if folder.resolve().is_relative_to(manifest.root.resolve()):
         raise InputError(
-            f"output {folder}: holds {', '.join(there)} already; expected another folder, or --overwrite true"
+            f"output {folder}: lies in the data folder {manifest.root}, expected a folder elsewhere"
+        )
+    there = [name for name in EXPORTED[settings.format] if (folder / name).exists()]
+    described = EXPORTED[settings.format][-1] in there
+    if there and not (settings.overwrite and described):
+        raise InputError(
+            f"output {folder}: holds {', '.join(there)} already; expected another folder"
+            + (
+                ", or --overwrite true"
+                if described
+                else f": without {EXPORTED[settings.format][-1]} it is no export"
+            )
         )
     files = form.make(Deployable(checkpoint.model).eval())
     parity = compare(checkpoint.model, form.load(files), manifest, patches)
@@ -270,7 +283,7 @@ def describe(
             "name": _INPUT,
             "type": "uint8",
             "shape": ["patches", PATCH_SIZE, PATCH_SIZE],
-            "meaning": "grey values as in the image file, 0 to 255; axes patch, height, width",
+            "meaning": "grey values as in the image file, whole numbers 0 to 255; axes patch, height, width",
         },
         "output": {
             "name": _OUTPUT,

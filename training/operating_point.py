@@ -10,13 +10,21 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from severstal_xai.bootstrap import Measure
-from severstal_xai.checkpoint import read_card
+from severstal_xai.checkpoint import ModelCard, read_card
 from severstal_xai.classes import CLASSES, DEFECTS
-from severstal_xai.command import DONE, parse_settings, run
-from severstal_xai.errors import InputError
+from severstal_xai.command import DONE, parse_settings, run, to_plain
+from severstal_xai.errors import InputError, check_range
 from severstal_xai.manifest import Split
 from severstal_xai.markdown import table
-from severstal_xai.operating_point import STEM, ClassPoint, Costs, Expected, OperatingPoint, as_json
+from severstal_xai.operating_point import (
+    STEM,
+    ClassPoint,
+    Costs,
+    Expected,
+    OperatingPoint,
+    as_json,
+    read_operating_point,
+)
 from severstal_xai.report_files import write_report
 from training import run_folder
 from training.figures import thresholds_figure
@@ -34,10 +42,10 @@ class Settings:
     Args:
         run: The run folder.
         miss: What a patch of a defect class costs that is not flagged as it: a number, or one for each of the classes
-            1 to 4; null for what the run was trained with.
+            1 to 4; null for what was set last, or what the run was trained with.
         alarm: What a patch costs that is flagged as a class and is not of it, in the same unit; likewise.
         review_limit: Patches a strip, up to 6, that an inspector can look at: 6 for as many as the costs are worth;
-            null for what the run was trained with.
+            null for what was set last, or what the run was trained with.
         seed: Of the lot by which the intervals are drawn.
     """
 
@@ -46,6 +54,9 @@ class Settings:
     alarm: float | list[float] | None = None
     review_limit: float | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_range("seed", self.seed, 0, 2**63 - 1)
 
 
 def operating_point_of(
@@ -80,6 +91,9 @@ def _note(label: int, threshold: float | None, validation: Answers, costs: Costs
         needed = f"at least {LEAST_PATCHES}, and as many others, are needed"
         assert not enough_of(labels, label)
         return f"{few}, {needed} to choose a threshold: flagged where it is the model's answer"
+    place = label - DEFECTS[0].id
+    if costs.miss[place] == costs.alarm[place] == 0:
+        return "misses and false alarms cost nothing, so any threshold costs least"
     flagged = (validation.probabilities[:, label] >= threshold).mean()
     if flagged == 0:
         limit = "" if costs.review_limit is None else " within the limit"
@@ -102,6 +116,10 @@ def tabulate(point: OperatingPoint) -> str:
     notes = [
         f"- Class {one.label} ({CLASSES[one.label].name}): {one.note}." for one in point.classes if one.note
     ]
+    if limit is not None and point.validation.patches.value > limit:
+        notes.append(
+            "- **The limit is not kept**: the classes without a threshold alone are flagged on more patches than that."
+        )
     return f"""# Operating point
 
 A patch is flagged as a defect class where the model's probability of the class reaches its threshold, and then an inspector
@@ -123,7 +141,7 @@ def _by_class(point: OperatingPoint) -> str:
     rows = [
         [
             f"{one.label} {CLASSES[one.label].name}",
-            "the model's answer" if one.threshold is None else f"{one.threshold:.4f}",
+            "the model's answer" if one.threshold is None else f"{one.threshold:.6g}",
             f"{miss:g} : {alarm:g}",
             *_expected(one.validation),
             *_expected(one.test),
@@ -158,17 +176,25 @@ def _interval(measure: Measure) -> str:
     return f"{measure.value:.2f} ({measure.low:.2f} to {measure.high:.2f})"
 
 
-def costs_of(settings: Settings, trained: object) -> Costs:
-    """Return the costs: as set, else those of the run's settings.
+def costs_before(folder: Path, card: ModelCard) -> object:
+    """Return the costs that were set last for the model, else those that it was trained with, as plain values."""
+    try:
+        last = read_operating_point(folder, card.weights_sha256)
+    except InputError:  # it is going to be replaced
+        last = None
+    return to_plain(last.costs) if last else card.settings.get("operating_point")
+
+
+def costs_of(settings: Settings, before: object) -> Costs:
+    """Return the costs: as set, else as before.
 
     Args:
         settings: Of the command.
-        trained: The run's own settings, as its model's description has them.
+        before: What `costs_before` found.
 
     Raises:
         InputError: A cost is neither set nor known of the run, or wrong.
     """
-    before = trained.get("operating_point") if isinstance(trained, dict) else None
     known: dict[str, object] = {"review_limit": None, **(before if isinstance(before, dict) else {})}
     for name in ("miss", "alarm", "review_limit"):
         amount = getattr(settings, name)
@@ -177,17 +203,13 @@ def costs_of(settings: Settings, trained: object) -> Costs:
                 (amount,) * len(DEFECTS) if name != "review_limit" and isinstance(amount, float) else amount
             )
         elif name not in known:
-            raise InputError(
-                f"{name} is not in the settings of the run {settings.run}, expected --{name} NUMBER"
-            )
+            raise InputError(f"{name} is not known of the run {settings.run}, expected --{name} NUMBER")
     try:
         return TypeAdapter(Costs).validate_python(known, strict=False)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"run {settings.run}: operating_point.{where} in its settings: {first['msg']}"
-        ) from error
+        raise InputError(f"{where}, as set or as known of the run {settings.run}: {first['msg']}") from error
 
 
 def main() -> int:
@@ -199,7 +221,7 @@ def main() -> int:
     )
     card = read_card(settings.run)
     answers = read_predictions(settings.run / run_folder.PREDICTIONS_FILE, card.weights_sha256)
-    costs = costs_of(settings, card.settings)
+    costs = costs_of(settings, costs_before(settings.run, card))
     point = operating_point_of(answers, costs, card.weights_sha256, settings.seed)
     with run_folder.owned(settings.run):
         write_operating_point(settings.run, point, answers[Split.VALIDATION])

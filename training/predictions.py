@@ -105,4 +105,6 @@ def _read_split(path: Path, table: pd.DataFrame, split: Split) -> Answers:
     whole = np.abs(probabilities.sum(axis=1) - 1) < _TOLERANCE
     if not np.all(whole & (probabilities >= 0).all(axis=1)):
         raise InputError(f"{path}: the probabilities of a patch do not add up to 1")
-    return Answers(probabilities, labels.astype(np.int64), tuple(rows["strip"].astype(str)))
+    if rows["strip"].isna().any():
+        raise InputError(f"{path}: a patch has no strip")
+    return Answers(probabilities.clip(0, 1), labels.astype(np.int64), tuple(rows["strip"].astype(str)))

@@ -115,12 +115,17 @@ def _may_be_of_a_run(path: Path) -> bool:
     if path.name == EVENTS:
         return path.is_dir() and all(inner.name.startswith(_EVENTS_BEGIN) for inner in path.iterdir())
     if path.name == EXPORT:
-        return path.is_dir() and all(
-            is_temporary(inner) or inner.name in _EXPORTED for inner in path.iterdir()
-        )
+        return path.is_dir() and _is_of_exports(path)
     return (
         path.is_dir() if path.name == MAPS else is_temporary(path) or (path.name in FILES and path.is_file())
     )
+
+
+def _is_of_exports(folder: Path) -> bool:
+    """Tell whether exports wrote all that the folder holds: their files, each with its format's description."""
+    names = {inner.name for inner in folder.iterdir() if not is_temporary(inner)}
+    described = {name for files in EXPORTED.values() if files[-1] in names for name in files}
+    return names <= described
 
 
 def _is_a_run(folder: Path) -> bool:
@@ -155,6 +160,13 @@ def owned(folder: Path) -> Iterator[None]:
         raise InputError(f"output {folder}: another process is writing it, expected to be alone") from error
 
 
+def clear_exports(folder: Path) -> None:
+    """Delete what was exported of weights that the run no longer has."""
+    if (folder / EXPORT).is_dir() and _is_of_exports(folder / EXPORT):
+        for name in _EXPORTED:
+            (folder / EXPORT / name).unlink(missing_ok=True)
+
+
 def clear(folder: Path) -> None:
     """Delete what an earlier run wrote but its state: its scores must not stand beside another run's weights.
 
@@ -162,8 +174,7 @@ def clear(folder: Path) -> None:
     """
     for name in (*(name for name in FILES if name != SETTINGS_FILE), SETTINGS_FILE):
         (folder / name).unlink(missing_ok=True)
-    for name in _EXPORTED:
-        (folder / EXPORT / name).unlink(missing_ok=True)
+    clear_exports(folder)
     for events in (folder / EVENTS).glob(f"{_EVENTS_BEGIN}*"):
         events.unlink()
     if folder.is_dir():

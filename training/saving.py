@@ -33,6 +33,7 @@ def keep(settings: Settings, manifest: Manifest, model: nn.Module, epochs: Seque
     card = ModelCard(settings.architecture, manifest.checksum, epoch, to_plain(settings))
     save_checkpoint(folder, model, card, run_folder.LAST)
     if best_of(epochs).epoch == epoch:
+        run_folder.clear_exports(folder)
         save_checkpoint(folder, model, card, run_folder.BEST)
     write_text(folder / run_folder.HISTORY_FILE, table_of(epochs).to_csv(index=False, lineterminator="\n"))
 

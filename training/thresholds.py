@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int64
 
 from severstal_xai.bootstrap import RESAMPLES, Measure, Weights, rate, resample
 from severstal_xai.classes import DEFECTS, SOUND
-from severstal_xai.operating_point import Costs, Expected, Review
+from severstal_xai.operating_point import ABOVE_ALL, Costs, Expected, Review
 from severstal_xai.strips import WINDOW_COUNT
 from training.measures import Labels, Probabilities
 
@@ -62,8 +62,11 @@ def ladder(probability: Float[np.ndarray, " patches"], of_class: Bool[np.ndarray
         ([2, 1, 1, 0], [0, 0, 1, 1], [0.95, 0.7, 0.3, 0.05])
     """
     order = np.argsort(-probability, kind="stable")
-    fenced = np.concatenate([[1.0], probability[order], [0.0]])
-    between = (fenced[:-1] + fenced[1:]) / 2
+    fenced = np.concatenate([[ABOVE_ALL], probability[order], [0.0]])
+    middle = (fenced[:-1] + fenced[1:]) / 2
+    between = np.where(
+        middle > fenced[1:], middle, fenced[:-1]
+    )  # between two neighbouring numbers there is none
     flagged = np.flatnonzero(np.concatenate([[True], np.diff(probability[order]) != 0, [True]]))
     hits = np.concatenate([[0], of_class[order].cumsum()])[flagged]
     return Ladder(order, flagged, of_class.sum() - hits, flagged - hits, between[flagged])

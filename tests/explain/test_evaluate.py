@@ -216,6 +216,11 @@ def test_a_folder_of_other_things_is_left_alone(settings: Settings, tmp_path: Pa
         evaluate(changed(settings, output=tmp_path))
 
 
+def test_nothing_is_written_into_the_data_folder(settings: Settings, made_data: Manifest) -> None:
+    with pytest.raises(InputError, match="lies in the data folder"):
+        evaluate(changed(settings, output=made_data.root / "evaluation"))
+
+
 def test_the_command_works_by_its_flags(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

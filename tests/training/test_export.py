@@ -191,6 +191,30 @@ def test_wrong_settings(made_run: Path, changes: dict[str, Any], words: str) -> 
         export(Settings(**(arguments | changes)))
 
 
+def test_an_output_that_is_no_place_for_it_is_refused(
+    made_run: Path, made_data: Manifest, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file: a file, expected a folder to make"):
+        export(Settings(made_run, "onnx", output=tmp_path / "file"))
+    with pytest.raises(InputError, match="lies in the data folder"):
+        export(Settings(made_run, "onnx", output=made_data.root / "images"))
+
+
+def test_what_no_export_wrote_is_not_overwritten(made_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_text("mine")
+    with pytest.raises(InputError, match=r"holds model\.onnx already.*without onnx\.json it is no export"):
+        export(Settings(made_run, "onnx", output=tmp_path, overwrite=True))
+    assert (tmp_path / "model.onnx").read_text() == "mine"
+
+
+@BOTH
+def test_an_image_of_another_size_is_refused(kind: str, exported: dict[str, Path]) -> None:
+    strip = np.zeros((1, 256, 1600), dtype=np.uint8)
+    with pytest.raises(Exception, match=r"incompatible|Got invalid dimensions"):  # each runtime has its own
+        ASK[kind](exported[kind], strip)
+
+
 def test_data_without_a_patch_to_compare_on_is_refused(
     made_data: Manifest, made_run: Path, tmp_path: Path
 ) -> None:

@@ -77,6 +77,20 @@ def test_a_perfect_model_is_flagged_perfectly() -> None:
     assert review.patches.value == pytest.approx(6 * 24 / 30)
 
 
+def test_a_network_that_is_sure_can_be_flagged_nowhere() -> None:
+    """Of probabilities that are 1 to the last bit, or one bit below, a threshold flags those it should and no other."""
+    below = np.nextafter(1.0, 0)
+    shares = np.zeros((12, 5))
+    shares[:, 0] = 0.5
+    shares[:6, 1], shares[6:, 1] = 1.0, below  # neighbours: there is no number between them
+    labels = np.array([0] * 6 + [1] * 6)
+    never = choose(shares, labels, costs(miss=1.0, alarm=1000.0))
+    assert not flags(never, shares)[:, 0].any()
+    assert flags(choose(shares, labels, costs(miss=1000.0)), shares)[:, 0].all()
+    high = choose(shares, 1 - labels, costs(miss=1.0, alarm=1.5))
+    assert flags(high, shares)[:, 0].tolist() == [True] * 6 + [False] * 6
+
+
 def test_a_class_with_too_few_patches_gets_none_and_is_flagged_by_the_answer() -> None:
     answers = drawn(90, seed=2)
     rare = np.flatnonzero(answers.labels == 2)[LEAST_PATCHES - 1 :]
@@ -232,21 +246,53 @@ def test_what_is_flagged_in_the_record_is_flagged_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("settings", "trained", "words"),
     [
-        (Settings(Path("run")), {}, "miss is not in the settings of the run run, expected --miss NUMBER"),
-        (Settings(Path("run"), miss=1.0), {}, "alarm is not in the settings"),
+        (Settings(Path("run")), {}, "miss is not known of the run run, expected --miss NUMBER"),
+        (Settings(Path("run"), miss=1.0), {}, "alarm is not known of the run"),
         (Settings(Path("run"), 1.0, [1.0, 2.0]), {}, "alarm has 2 numbers, expected 4, one a defect class"),
         (Settings(Path("run"), -1.0, 1.0), {}, "miss -1.0, expected 0 or more"),
         (Settings(Path("run"), 1.0, 1.0, 7.0), {}, "review_limit 7.0, expected above 0, at most 6"),
-        (
-            Settings(Path("run")),
-            {"operating_point": {"miss": "a", "alarm": [1]}},
-            "operating_point.miss in its",
-        ),
+        (Settings(Path("run")), {"miss": "a", "alarm": [1]}, "miss, as set or as known of the run run: "),
     ],
 )
 def test_wrong_costs(settings: Settings, trained: object, words: str) -> None:
     with pytest.raises(InputError, match=words.replace(".", r"\.")):
         costs_of(settings, trained)
+
+
+def test_a_seed_below_0_is_refused() -> None:
+    with pytest.raises(InputError, match="seed -1, expected 0 or more"):
+        Settings(Path("run"), seed=-1)
+
+
+def test_what_is_not_set_is_as_it_was_set_last(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = json.loads((run_folder / "model.json").read_text())["weights_sha256"]
+    call(monkeypatch, "--run", run_folder, "--miss", "7")
+    call(monkeypatch, "--run", run_folder, "--review_limit", "2")
+    point = read_operating_point(run_folder, weights)
+    assert point
+    assert point.costs == Costs((7.0,) * 4, (1.0,) * 4, 2.0)
+    (run_folder / "operating_point.json").write_text("damaged")
+    call(monkeypatch, "--run", run_folder)
+    point = read_operating_point(run_folder, weights)
+    assert point
+    assert point.costs == costs()  # as it was trained
+
+
+def test_a_limit_that_classes_without_a_threshold_fill_alone_is_said_not_to_be_kept() -> None:
+    labels = np.array([0] * 20 + [1] * 3 + [2] * 10)
+    shares = np.full((33, 5), 0.05)
+    shares[:, 1] = 0.8  # the answer everywhere is the class with too few patches
+    answers = Answers(shares, labels, tuple(f"s{place}" for place in range(33)))
+    both = {Split.VALIDATION: answers, Split.TEST: answers}
+    told = tabulate(operating_point_of(both, costs(limit=1.0), "weights", 0))
+    assert "**The limit is not kept**" in told
+    assert "**The limit is not kept**" not in tabulate(operating_point_of(both, costs(), "weights", 0))
+
+
+def test_costs_of_nothing_are_said_to_decide_nothing() -> None:
+    both = {Split.VALIDATION: drawn(80, 7), Split.TEST: drawn(80, 8)}
+    point = operating_point_of(both, costs(0.0, 0.0), "weights", 0)
+    assert all("any threshold costs least" in one.note for one in point.classes)
 
 
 def test_answers_of_other_weights_are_refused(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,6 +310,7 @@ def test_answers_of_other_weights_are_refused(run_folder: Path, monkeypatch: pyt
         (lambda table: table.assign(label=9), "a label is no class"),
         (lambda table: table.assign(label="a"), "a label is no class"),
         (lambda table: table.assign(p1=0.9), "do not add up to 1"),
+        (lambda table: table.assign(strip=None), "a patch has no strip"),
         (lambda table: table.assign(p1=float("nan")), "do not add up to 1"),
         (lambda table: table.assign(p1="much"), "a probability is no number"),
     ],
