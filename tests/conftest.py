@@ -1,7 +1,6 @@
 """What tests of several rooms need: the real sample, and a small made data folder."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,14 +34,12 @@ def real_sample() -> Path:
     return folder
 
 
-@pytest.fixture
-def launch(tmp_path: Path) -> Launch:
+@pytest.fixture(scope="session")
+def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
     """Start a command, by its module's name, in so many processes over gloo, and see that they were so many."""
 
     def start(processes: int, module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-        numbers = tmp_path / "numbers"
-        shutil.rmtree(numbers, ignore_errors=True)
-        numbers.mkdir()
+        numbers = tmp_path_factory.mktemp("numbers")
         launcher = "-m accelerate.commands.launch --multi_gpu --mixed_precision no --dynamo_backend no"
         counts = f"--num_machines 1 --num_processes {processes} --main_process_port 0"
         done = subprocess.run(

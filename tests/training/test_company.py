@@ -27,22 +27,30 @@ TOLERANCE = 1e-5
 """Of a weight, absolute, after 10 steps: a sum over processes rounds in another order."""
 
 
-@pytest.fixture
-def config(small: MakeSettings, paper_settings: Settings, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def config(small: MakeSettings, paper_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = small(
         epochs=2, batch_size=4, learning_rate=0.05, augmentation=paper_settings.augmentation, save_every=0.0
     )
-    (tmp_path / "config.yaml").write_text(to_yaml(settings))
-    return tmp_path / "config.yaml"
+    path = tmp_path_factory.mktemp("config") / "config.yaml"
+    path.write_text(to_yaml(settings))
+    return path
+
+
+@pytest.fixture(scope="module")
+def two(config: Path, launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run by two processes."""
+    folder = tmp_path_factory.mktemp("company") / "two"
+    done = launch(2, COMMAND, "--config", config, "--output", folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Test split, 5 patches") == 1
+    return folder
 
 
 def test_two_processes_train_what_one_trains(
-    config: Path, tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch
+    config: Path, two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    done = launch(2, COMMAND, "--config", config, "--output", two)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Test split, 5 patches") == 1
+    one = tmp_path / "one"
     monkeypatch.setattr("training.initial.build_classifier", build)
     monkeypatch.setattr("severstal_xai.checkpoint.build_classifier", build)
     monkeypatch.setattr("sys.argv", ["training", "--config", str(config), "--output", str(one)])
@@ -61,11 +69,10 @@ def test_two_processes_train_what_one_trains(
 
 
 def test_two_processes_of_which_one_is_killed_go_on_as_if_none_had_been(
-    config: Path, tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch
+    config: Path, two: Path, tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Saved at the beginning, after each of two steps and at an epoch's end: killed in the midst of the second."""
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert launch(2, COMMAND, "--config", config, "--output", whole).returncode == 0
+    killed = tmp_path / "killed"
     monkeypatch.setenv("KILLED_AFTER", "5")
     assert launch(2, COMMAND, "--config", config, "--output", killed).returncode != 0
     place = load_state(killed / STATE_FILE).place
@@ -74,7 +81,7 @@ def test_two_processes_of_which_one_is_killed_go_on_as_if_none_had_been(
     resumed = launch(2, COMMAND, "--config", config, "--output", killed, "--resume", "true")
     assert resumed.returncode == 0, resumed.stderr
     for name in ("last.safetensors", "model.safetensors", "predictions.parquet"):
-        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+        assert (killed / name).read_bytes() == (two / name).read_bytes(), name
     assert load_state(killed / STATE_FILE).place.epoch == 3
 
 
