@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pyarrow import ArrowException
 
-from explain.evaluation_report import METRICS, Metric
+from explain.evaluation_summary import METRICS, Metric
 from explain.evidence import Group, groups_of
 from severstal_xai.bootstrap import RESAMPLES, Measure, Weights, resample, with_interval
 from severstal_xai.command import DONE, parse_settings, run

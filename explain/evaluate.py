@@ -28,7 +28,8 @@ from tqdm import tqdm
 from explain.company import Company, join
 from explain.controls import CONTROLS
 from explain.evaluation import Row, evaluate_patch, names_of
-from explain.evaluation_report import Evaluated, write_evaluation
+from explain.evaluation_report import write_evaluation
+from explain.evaluation_summary import Evaluated
 from explain.explainer import Explainer
 from explain.methods import METHODS
 from explain.methods.sise import SISE

@@ -4,150 +4,26 @@ import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Float
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from explain.controls import CONTROLS
 from explain.evaluation import ORDERED
+from explain.evaluation_pictures import draw_figures, draw_maps
+from explain.evaluation_summary import PAPER_TABLE_2, Evaluated, Figures, figures_of
 from explain.evidence import Group, count_groups, groups_of
-from explain.subjects import read_patch
-from severstal_xai.bootstrap import RESAMPLES, Measure, resample, with_interval
+from severstal_xai.bootstrap import RESAMPLES
 from severstal_xai.classes import CLASSES
 from severstal_xai.files import write_bytes, write_text
-from severstal_xai.manifest import Manifest
 from severstal_xai.markdown import table
-from severstal_xai.overlay import as_rgb, blend_heat, draw_outline
 
-PAPER_TABLE_2: Mapping[str, tuple[float, float]] = {
-    "grad_cam": (67.44, 12.46),
-    "grad_cam_plus_plus": (64.1, 12.96),
-    "rise": (63.25, 15.63),
-    "score_cam": (64.29, 10.35),
-    "full_grad": (77.23, 10.26),
-    "sise": (61.06, 15.64),
-}
-"""SISE paper, Table 2: Drop % and Increase % on Severstal with ResNet-101."""
-
-_OPACITY, _DPI = 0.5, 130
+_DPI = 130
 _WORST = 10
 """Patches that are named as the worst cases."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A column of the tables.
-
-    Args:
-        column: Of the rows.
-        title: Of the table.
-        more_is_better: Whether a higher value is the better.
-        paper: The place of the paper's figure in `PAPER_TABLE_2`; None where it has none.
-    """
-
-    column: str
-    title: str
-    more_is_better: bool
-    paper: int | None = None
-
-
-METRICS = (
-    Metric("drop", "Drop %", more_is_better=False, paper=0),
-    Metric("increase", "Increase %", more_is_better=True, paper=1),
-    Metric("insertion", "Insertion AUC, %", more_is_better=True),
-    Metric("deletion", "Deletion AUC, %", more_is_better=False),
-    Metric("energy_pointing", "EBPG %", more_is_better=True),
-    Metric("top_iou", "mIoU %", more_is_better=True),
-    Metric("box_score", "Bbox %", more_is_better=True),
-)
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """What the report tells of.
-
-    Args:
-        run: The run's name.
-        architecture: Its network.
-        same_data: Whether it was trained on this data.
-        manifest: The data.
-        rows: `explain.evaluation.Row`s with their strips.
-        steps: Of the curves of insertion and deletion.
-        seed: Of the intervals' lot.
-    """
-
-    run: str
-    architecture: str
-    same_data: bool
-    manifest: Manifest
-    rows: pd.DataFrame
-    steps: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Figures:
-    """A metric of all methods.
-
-    Args:
-        metric: The metric.
-        measures: The mean over the patches, in per cent, with its interval, by the method's name.
-        beaten: Whether a method is better than the best control, by the interval of their paired difference.
-        undefined: How many patches it is not defined on.
-    """
-
-    metric: Metric
-    measures: Mapping[str, Measure]
-    beaten: Mapping[str, bool]
-    undefined: int
-
-    @property
-    def best_control(self) -> str:
-        """The name of the control that does best."""
-        sign = 1 if self.metric.more_is_better else -1
-        return max(CONTROLS, key=lambda name: sign * self.measures[name].value)
-
-
-def figures_of(evaluated: Evaluated) -> list[Figures]:
-    """Return what the metrics come to; one that was left out or is nowhere defined is missing."""
-    rows = evaluated.rows
-    strips = rows.groupby("patch", sort=True)["strip"].first()
-    lots = np.concatenate([np.ones((1, len(strips))), resample(list(strips), RESAMPLES, evaluated.seed)])
-    found = []
-    for metric in METRICS:
-        values = rows.pivot_table(
-            index="patch", columns="method", values=metric.column, dropna=False, observed=True
-        )
-        values = 100 * values.reindex(strips.index).astype(float)
-        known = values.notna().all(axis=1).to_numpy()
-        if known.any():
-            by_method = {name: values[name].to_numpy() for name in dict.fromkeys(rows["method"])}
-            found.append(_figures(metric, by_method, known, lots))
-    return found
-
-
-def _figures(
-    metric: Metric,
-    values: Mapping[str, Float[np.ndarray, " patches"]],
-    known: np.ndarray,
-    lots: Float[np.ndarray, "resamples patches"],
-) -> Figures:
-    def mean(some: Float[np.ndarray, " patches"]) -> Measure:
-        with np.errstate(invalid="ignore"):
-            means = (lots[:, known] @ some[known]) / lots[:, known].sum(axis=1)
-        return with_interval(float(means[0]), means[1:])
-
-    measures = {name: mean(some) for name, some in values.items()}
-    sign = 1 if metric.more_is_better else -1
-    control = max(CONTROLS, key=lambda name: sign * measures[name].value)
-    beaten = {name: mean(sign * (some - values[control])).low > 0 for name, some in values.items()}
-    return Figures(metric, measures, beaten, int((~known).sum()))
 
 
 def write_evaluation(folder: Path, evaluated: Evaluated) -> None:
@@ -346,63 +222,6 @@ Controls: {", ".join(CONTROLS)}.
 
 In brackets: the middle 95 % of {RESAMPLES:,} bootstrap samples of the strips. The paper's figures are of the full Severstal data. All
 rows are in `per_patch.parquet`."""
-
-
-def draw_figures(figures: Sequence[Figures]) -> Figure:
-    """Draw each metric's values with their intervals; the dashed line is the best control."""
-    names = list(figures[0].measures)
-    across = min(len(figures), 4)
-    down = -(-len(figures) // across)
-    figure = Figure(figsize=(3.2 * across + 1.6, down * (0.3 * len(names) + 1.1)), layout="constrained")
-    grid = figure.subplots(down, across, sharey=True, squeeze=False)
-    for axes, one in zip(grid.ravel(), figures, strict=False):
-        for place, name in enumerate(names):
-            measure = one.measures[name]
-            colour = "#888888" if name in CONTROLS else "#0072B2"
-            axes.plot([measure.low, measure.high], [place, place], color=colour, linewidth=2)
-            axes.plot(measure.value, place, "o", color=colour)
-        axes.axvline(one.measures[one.best_control].value, color="#888888", linestyle="--", linewidth=1)
-        direction = "higher" if one.metric.more_is_better else "lower"
-        axes.set_title(f"{one.metric.title}\n{direction} is better", fontsize=9)
-        axes.spines[["top", "right"]].set_visible(False)
-    for axes in grid.ravel()[len(figures) :]:
-        axes.set_visible(False)
-    for line in grid:
-        line[0].set_yticks(range(len(names)), names)
-    grid[0, 0].invert_yaxis()
-    return figure
-
-
-def draw_maps(folder: Path, evaluated: Evaluated) -> Figure | None:
-    """Draw the maps of a patch of each class side by side; None where no map was kept."""
-    rows = evaluated.rows
-    names = list(dict.fromkeys(rows["method"]))
-    kept = {patch.patch: patch for patch in evaluated.manifest.patches if patch.patch in set(rows["patch"])}
-    shown = [
-        patch
-        for patch in sorted(kept.values(), key=lambda patch: patch.label)
-        if all((folder / name / f"{patch.patch}.npy").is_file() for name in names)
-    ]
-    if not shown:
-        return None
-    figure = Figure(figsize=(1.75 * (len(names) + 1), 1.95 * len(shown)), layout="constrained")
-    grid = figure.subplots(len(shown), len(names) + 1, squeeze=False)
-    probabilities = rows.drop_duplicates("patch").set_index("patch")["whole"]
-    for line, patch in zip(grid, shown, strict=True):
-        subject = read_patch(evaluated.manifest, patch)
-        mask = np.zeros(subject.grey.shape, dtype=bool) if subject.mask is None else subject.mask
-        colour = CLASSES[patch.label].colour
-        line[0].imshow(draw_outline(as_rgb(subject.grey), mask, colour))
-        line[0].set_ylabel(f"class {patch.label}\n{probabilities[patch.patch]:.2f}", fontsize=8)
-        for axes, name in zip(line[1:], names, strict=True):
-            saliency = np.load(folder / name / f"{patch.patch}.npy", allow_pickle=False).astype(np.float32)
-            axes.imshow(draw_outline(blend_heat(subject.grey, saliency, _OPACITY), mask, colour))
-        for axes in line:
-            axes.set_xticks([])
-            axes.set_yticks([])
-    for axes, name in zip(grid[0], ["patch", *names], strict=True):
-        axes.set_title(name.replace("_", " "), fontsize=7)
-    return figure
 
 
 def _png(figure: Figure) -> bytes:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from explain.compare import Comparison, Difference, compare, main, read_rows, tabulate
-from explain.evaluation_report import METRICS
+from explain.evaluation_summary import METRICS
 from explain.evidence import Group
 from severstal_xai.errors import InputError
 

@@ -19,7 +19,8 @@ from severstal_xai.manifest import Manifest, Split, write_manifest
 from severstal_xai.model import build_classifier
 from severstal_xai.openvino_runtime import import_openvino
 from training import export as exporting
-from training.export import FORMATS, Settings, choose, compare, export, main
+from training.export import Settings, choose, compare, export, main
+from training.export_formats import FORMATS
 from training.run_folder import EXPORTED, check_output, clear
 
 BOTH = pytest.mark.parametrize("kind", ["onnx", "openvino"])
