@@ -17,6 +17,7 @@ from severstal_xai.classes import CLASSES, DEFECTS
 from severstal_xai.files import write_bytes, write_text
 from severstal_xai.manifest import Patch, Split, count_shared_strips
 from severstal_xai.markdown import table
+from severstal_xai.paper import TABLE_3
 from severstal_xai.strips import PATCH_SIZE
 
 REPORT_FILE = "report.md"
@@ -24,8 +25,6 @@ CONTACT_SHEET = "report/patches.png"
 DEFECT_SIZES = "report/defect_sizes.png"
 REPORTS = (REPORT_FILE, CONTACT_SHEET, DEFECT_SIZES)
 
-TABLE_3 = {0: (16620, 7124), 1: (935, 401), 2: (147, 63), 3: (8166, 3500), 4: (971, 417)}
-"""The paper's patches of each class for training, validation included, and for the test."""
 _PAPER_EVALUATION = {1: 401, 2: 63, 3: 500, 4: 417}
 _SHOWN = 20
 

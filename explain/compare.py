@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from pyarrow import ArrowException
 
-from explain.evaluation_summary import METRICS, Metric
-from explain.evidence import Group, groups_of
+from explain.evaluation.evidence import Group, groups_of
+from explain.evaluation.summary import METRICS, Metric
 from severstal_xai.bootstrap import RESAMPLES, Measure, Weights, resample, with_interval
 from severstal_xai.command import DONE, parse_settings, run
 from severstal_xai.errors import InputError, check_range

@@ -26,10 +26,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from explain.company import Company, join
-from explain.controls import CONTROLS
-from explain.evaluation import Row, evaluate_patch, names_of
-from explain.evaluation_report import write_evaluation
-from explain.evaluation_summary import Evaluated
+from explain.evaluation.controls import CONTROLS
+from explain.evaluation.report import write_evaluation
+from explain.evaluation.rows import Row, evaluate_patch, names_of
+from explain.evaluation.summary import Evaluated
 from explain.explainer import Explainer
 from explain.methods import METHODS
 from explain.methods.sise import SISE

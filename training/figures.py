@@ -11,9 +11,10 @@ from matplotlib.ticker import LogFormatter, MaxNLocator, PercentFormatter
 
 from severstal_xai.classes import CLASSES, DEFECTS
 from severstal_xai.files import whole_file
+from severstal_xai.paper import TABLE_5
 from training.history import Epoch, best_of
 from training.measures import BINS, Labels, Probabilities, bin_of, calibration_error, scaled
-from training.scores import PAPER_CONFUSION, Scores, normalised
+from training.scores import Scores, normalised
 from training.thresholds import ladder
 
 _DPI = 150
@@ -34,7 +35,7 @@ def confusion_figure(scores: Scores, title: str) -> Figure:
     counts = scores.confusion.sum(axis=1)
     _draw_matrix(ours, normalised(scores.confusion), [f"n = {count}" for count in counts])
     ours.set_title(f"{title}\ntop-1 {scores.top1:.2%}, {scores.count} test patches")
-    _draw_matrix(paper, np.array(PAPER_CONFUSION), [""] * len(CLASSES))
+    _draw_matrix(paper, np.array(TABLE_5), [""] * len(CLASSES))
     ours.set_ylabel("actual class")
     paper.set_title("The paper's Table 5: ResNet-101, full data\ntop-1 86.58%")
     figure.colorbar(paper.images[0], ax=[ours, paper], label="share of the actual class", shrink=0.8)

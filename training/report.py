@@ -12,6 +12,7 @@ from severstal_xai.classes import CLASSES
 from severstal_xai.manifest import Manifest, Split, count_shared_strips
 from severstal_xai.markdown import table
 from severstal_xai.operating_point import STEM, OperatingPoint
+from severstal_xai.paper import TABLE_5, TOP_1, TOP_3
 from training.compute import Compute
 from training.history import Epoch, best_of
 from training.plan import counts_of
@@ -26,7 +27,7 @@ from training.run_folder import (
     RELIABILITY_FILE,
     SCORES_FILE,
 )
-from training.scores import PAPER_CONFUSION, PAPER_TOP1, PAPER_TOP3, Scores, normalised
+from training.scores import Scores, normalised
 from training.settings import PAPER, Settings
 
 _OF_THE_MACHINE = {"data", "output", "overwrite", "resume", "save_every", "device", "workers"}
@@ -92,13 +93,13 @@ Computed on {run.compute.device.type} in {run.compute.precision} ({run.compute.r
 
 def _scores(run: Run) -> str:
     test, measures = run.test, run.measures
-    recall = f"{np.trace(PAPER_CONFUSION) / 5:.2%}"
+    recall = f"{np.trace(TABLE_5) / 5:.2%}"
     summary = table(
         ["", "this model", "95 % interval", "paper (ResNet-101, full data)"],
         [
             ["test patches", str(test.count), "", "11,505 (its Table 3)"],
-            ["top-1", f"{test.top1:.2%}", _interval(measures["top1"]), f"{PAPER_TOP1:.2%}"],
-            ["top-3", f"{test.top3:.2%}", _interval(measures["top3"]), f"{PAPER_TOP3:.2%}"],
+            ["top-1", f"{test.top1:.2%}", _interval(measures["top1"]), f"{TOP_1:.2%}"],
+            ["top-3", f"{test.top3:.2%}", _interval(measures["top3"]), f"{TOP_3:.2%}"],
             [
                 "balanced accuracy (mean recall)",
                 f"{test.mean_recall:.2%}",
@@ -150,7 +151,7 @@ def _with_interval(measure: Measure) -> str:
 def _beside_paper(test: Scores) -> list[list[str]]:
     return [
         ["-" if np.isnan(ours) else f"{ours:.3f} ({paper:g})" for ours, paper in zip(*rows, strict=True)]
-        for rows in zip(normalised(test.confusion).tolist(), PAPER_CONFUSION, strict=True)
+        for rows in zip(normalised(test.confusion).tolist(), TABLE_5, strict=True)
     ]
 
 

@@ -8,17 +8,7 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from severstal_xai.classes import CLASSES
-
-PAPER_TOP1 = 0.8658
-PAPER_TOP3 = 0.9960
-PAPER_CONFUSION = (
-    (0.89, 0.011, 0.0056, 0.077, 0.012),
-    (0.27, 0.59, 0.02, 0.12, 0.0025),
-    (0.095, 0.032, 0.71, 0.16, 0.0),
-    (0.12, 0.014, 0.004, 0.85, 0.0086),
-    (0.15, 0.0072, 0.0024, 0.16, 0.67),
-)
-"""SISE paper, appendix "ResNet-101" and Table 5: rows are the actual classes, as shares, rounded by the paper."""
+from severstal_xai.paper import TABLE_5, TOP_1, TOP_3
 
 _TOP = 3
 
@@ -121,7 +111,7 @@ def paper_as_json() -> dict[str, Any]:
     """Return the paper's scores, to stand beside ours."""
     return {
         "source": "SISE (AAAI 2021), appendix: ResNet-101 on the full Severstal data, and Table 5",
-        "top1": PAPER_TOP1,
-        "top3": PAPER_TOP3,
-        "confusion": {"normalised": [list(row) for row in PAPER_CONFUSION]},
+        "top1": TOP_1,
+        "top3": TOP_3,
+        "confusion": {"normalised": [list(row) for row in TABLE_5]},
     }

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from explain.compare import Comparison, Difference, compare, main, read_rows, tabulate
-from explain.evaluation_summary import METRICS
-from explain.evidence import Group
+from explain.evaluation.evidence import Group
+from explain.evaluation.summary import METRICS
 from severstal_xai.errors import InputError
 
 PATCHES = 60

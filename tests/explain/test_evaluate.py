@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
-from explain.controls import CONTROLS
 from explain.evaluate import Settings, evaluate, main
-from explain.evaluation import evaluate_patch
-from explain.evaluation_report import findings
-from explain.evaluation_summary import PAPER_TABLE_2, Evaluated, figures_of
+from explain.evaluation.controls import CONTROLS
+from explain.evaluation.report import findings
+from explain.evaluation.rows import evaluate_patch
+from explain.evaluation.summary import PAPER_TABLE_2, Evaluated, figures_of
 from explain.methods import METHODS
 from explain.methods.sise import SISE
 from explain.metrics.localisation import energy_pointing

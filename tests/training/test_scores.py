@@ -4,7 +4,8 @@ import torch
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_confusion_matrix
 
 from severstal_xai.classes import CLASSES
-from training.scores import PAPER_CONFUSION, Scores, as_json, normalised, score
+from severstal_xai.paper import TABLE_5
+from training.scores import Scores, as_json, normalised, score
 
 # patch: ranked classes               label  top-1  top-3
 LOGITS = torch.tensor(
@@ -61,8 +62,8 @@ def test_scores_as_json_hold_no_nan() -> None:
 
 def test_the_papers_rows_are_shares_of_five_classes() -> None:
     """Its rows sum to one but for the rounding to two digits, at most 0.005 where a share is above 0.1."""
-    assert np.shape(PAPER_CONFUSION) == (len(CLASSES), len(CLASSES))
-    assert np.abs(np.sum(PAPER_CONFUSION, axis=1) - 1).max() < 0.015
+    assert np.shape(TABLE_5) == (len(CLASSES), len(CLASSES))
+    assert np.abs(np.sum(TABLE_5, axis=1) - 1).max() < 0.015
 
 
 def test_perfect_answers_score_one() -> None:

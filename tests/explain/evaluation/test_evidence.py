@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from explain.evidence import Group, count_groups, groups_of
+from explain.evaluation.evidence import Group, count_groups, groups_of
 
 CASES = [  # patch, label, prediction, the method's energy on the defect, the random map's, the bell's
     ("a_0", 1, 1, 0.5, 0.1, 0.2, Group.RIGHT_ON_DEFECT),

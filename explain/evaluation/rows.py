@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from explain.controls import CONTROLS
 from explain.engines import choose_engine
+from explain.evaluation.controls import CONTROLS
 from explain.explainer import Explainer
 from explain.methods.ada_sise import AdaSISE
 from explain.methods.sise import SISE

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from explain.controls import CONTROLS
-from explain.evaluation_summary import Evaluated, Figures
+from explain.evaluation.controls import CONTROLS
+from explain.evaluation.summary import Evaluated, Figures
 from explain.subjects import read_patch
 from severstal_xai.classes import CLASSES
 from severstal_xai.overlay import as_rgb, blend_heat, draw_outline

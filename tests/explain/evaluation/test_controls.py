@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from explain.controls import CONTROLS, centred_gaussian, edges, random_map
+from explain.evaluation.controls import CONTROLS, centred_gaussian, edges, random_map
 
 
 @pytest.fixture(params=list(CONTROLS.values()), ids=list(CONTROLS))

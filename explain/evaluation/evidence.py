@@ -47,7 +47,7 @@ def groups_of(rows: pd.DataFrame, method: str) -> pd.DataFrame:
     """Return the patches with a mask by their group, those whose evidence lies farthest from the defect first.
 
     Args:
-        rows: `explain.evaluation.Row`s with their strips.
+        rows: `explain.evaluation.rows.Row`s with their strips.
         method: Whose maps tell where the evidence lies.
 
     Returns:

@@ -11,11 +11,11 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
-from explain.controls import CONTROLS
-from explain.evaluation import ORDERED
-from explain.evaluation_pictures import draw_figures, draw_maps
-from explain.evaluation_summary import PAPER_TABLE_2, Evaluated, Figures, figures_of
-from explain.evidence import Group, count_groups, groups_of
+from explain.evaluation.controls import CONTROLS
+from explain.evaluation.evidence import Group, count_groups, groups_of
+from explain.evaluation.pictures import draw_figures, draw_maps
+from explain.evaluation.rows import ORDERED
+from explain.evaluation.summary import PAPER_TABLE_2, Evaluated, Figures, figures_of
 from severstal_xai.bootstrap import RESAMPLES
 from severstal_xai.classes import CLASSES
 from severstal_xai.files import write_bytes, write_text

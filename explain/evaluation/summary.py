@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from explain.controls import CONTROLS
+from explain.evaluation.controls import CONTROLS
 from severstal_xai.bootstrap import RESAMPLES, Measure, resample, with_interval
 from severstal_xai.manifest import Manifest
 
@@ -59,7 +59,7 @@ class Evaluated:
         architecture: Its network.
         same_data: Whether it was trained on this data.
         manifest: The data.
-        rows: `explain.evaluation.Row`s with their strips.
+        rows: `explain.evaluation.rows.Row`s with their strips.
         steps: Of the curves of insertion and deletion.
         seed: Of the intervals' lot.
     """
