@@ -1,97 +1,66 @@
-"""The command `python -m explain.evaluate`: the paper's metrics, against the masks and against the model.
+"""The command `python -m explain.evaluate`: the paper's tables, and whether the model is right for the right reason.
 
-Each patch's row of a method is a file of its own, so that what was killed goes on, and methods can be added one by one:
+Each patch's record of a method or a study is a file of its own, so that what was killed goes on, and methods can be added one
+by one:
 
 ```
 METHOD/settings.yaml   what made this method's rows: the weights, the method's settings
 METHOD/PATCH.json      a patch's row
 METHOD/PATCH.npy       its map, float16, of the few patches that the report shows
-per_patch.parquet      all rows
+counterfactual/        a patch's record with its defect painted over
+answers/               the model's answer to each patch; the map (.npy) of a suspected label error
+cascade_METHOD/        a patch's maps by a network with ever more random weights
+per_patch.parquet      all rows; counterfactual.parquet, answers.parquet, cascade.parquet: all records
 evidence.csv           each patch: is the answer right, and does the evidence lie on the defect
-report.md  .html       the tables and what they say, evaluation.png and maps.png
+report.md  .html       the tables and what they say, with their pictures
 ```
 """
 
 import dataclasses
-import io
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from torch import Tensor
+from torch import nn
 from tqdm import tqdm
 
 from explain.company import Company, join
-from explain.evaluation.controls import CONTROLS
-from explain.evaluation.report import write_evaluation
+from explain.evaluation.files import read_record, write_maps, write_record
+from explain.evaluation.report import PICTURES, write_evaluation
 from explain.evaluation.rows import Row, evaluate_patch, names_of
+from explain.evaluation.settings import Settings
+from explain.evaluation.studies import (
+    ANSWERS,
+    CASCADE,
+    COUNTERFACTUAL,
+    MASKS,
+    WORST,
+    Study,
+    studies_of,
+    worst_of,
+)
 from explain.evaluation.summary import Evaluated
+from explain.evaluation.variants import is_variant
 from explain.explainer import Explainer
 from explain.methods import METHODS
-from explain.methods.sise import SISE
 from explain.records import Maker, check_maker, claim, maker_of
-from explain.settings import explainers_of
-from explain.subjects import choose_patches, read_patch
+from explain.subjects import Subject, choose_patches, read_patch
 from severstal_xai.checkpoint import ModelCard, load_checkpoint, read_card
 from severstal_xai.command import CONFIGS, DONE, parse_settings, run, to_yaml
-from severstal_xai.errors import InputError, check_range
-from severstal_xai.files import whole_file, write_bytes, write_text
+from severstal_xai.errors import InputError
+from severstal_xai.files import whole_file, write_text
 from severstal_xai.manifest import Manifest, Patch, Split, read_manifest
 
 _SHOWN_PER_CLASS = 1
 """Patches of a class whose maps the report shows."""
 _OURS = {
-    *("settings.yaml", "per_patch.parquet", "evidence.csv"),
-    *("report.md", "report.html", "evaluation.png", "maps.png", "compare.md", "compare.json"),
+    *("settings.yaml", "per_patch.parquet", "evidence.csv", "report.md", "report.html"),
+    *(f"{COUNTERFACTUAL}.parquet", f"{ANSWERS}.parquet", *(f"{CASCADE}{name}.parquet" for name in METHODS)),
+    *(*PICTURES, "compare.md", "compare.json"),
 }
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What to evaluate.
-
-    Args:
-        run: The run folder that `python -m training` made.
-        data: The data folder, with the masks.
-        split: Which patches.
-        subset: evaluation takes those that the paper evaluates on, the defects; all takes the sound ones, too.
-        patches_per_class: At most so many of each class, drawn by lot; null is all.
-        methods: Names of methods, with commas between them; the controls are always beside them.
-        sise: SISE's settings.
-        steps: Of the curves of insertion and deletion; 0 leaves them out.
-        seed: Of the lot by which the intervals are drawn.
-        output: The folder for what comes out; null is RUN/evaluation. Rows that it holds already are not made again.
-        overwrite: Whether to delete rows of these methods that were made with other settings.
-        device: Where the model runs; auto takes a GPU where there is one.
-    """
-
-    run: Path
-    data: Path
-    split: Literal["train", "validation", "test"]
-    subset: Literal["evaluation", "all"]
-    patches_per_class: int | None
-    methods: str
-    sise: SISE
-    steps: int
-    seed: int
-    output: Path | None
-    overwrite: bool
-    device: Literal["auto", "cpu", "cuda"]
-
-    def __post_init__(self) -> None:
-        if self.patches_per_class is not None:
-            check_range("patches_per_class", self.patches_per_class, 1)
-        check_range("steps", self.steps, 0, 1000)
-        check_range("seed", self.seed, 0, 2**63 - 1)
-        self.explainers()
-
-    def explainers(self) -> dict[str, Explainer | None]:
-        """Return the methods by their names, and the controls, whose explainer is None."""
-        return {**explainers_of(self.methods, self.sise), **dict.fromkeys(CONTROLS)}
 
 
 def evaluate(settings: Settings) -> Evaluated | None:
@@ -107,25 +76,41 @@ def evaluate(settings: Settings) -> Evaluated | None:
     card, manifest = read_card(settings.run), read_manifest(settings.data)
     patches = _choose(settings, manifest)
     folder = settings.output or settings.run / "evaluation"
-    _open_folder(settings, card, folder, company)
-    todo = {patch: _missing(settings, folder, patch) for patch in patches}
-    waiting = [patch for patch, methods in todo.items() if methods]
-    if waiting:
-        _evaluate_some(settings, manifest, company, folder, {patch: todo[patch] for patch in waiting})
+    studies = list(studies_of(settings, card, manifest, patches))
+    _open_folder(
+        settings, folder, _makers(settings, card) | {one.name: one.maker for one in studies}, company
+    )
+
+    @cache
+    def model() -> nn.Module:
+        return load_checkpoint(settings.run).model.to(company.device)
+
+    work = _Work(manifest, company, folder, model)
+    _measure(settings, work, patches)
+    for study in studies:
+        _examine(study, work)
     company.wait()
     if not company.leads:
         return None
+    rows = _read_rows(settings, folder, patches)
+    worst = worst_of(settings, card, manifest, rows)
+    claim(folder / WORST, worst.maker, overwrite=True)
+    _examine(worst, dataclasses.replace(work, company=Company(0, 1, company.device)))
     evaluated = Evaluated(
         run=settings.run.resolve().name,
         architecture=card.architecture,
         same_data=card.data_checksum == manifest.checksum,
         manifest=manifest,
-        rows=_read_rows(settings, folder, patches),
+        split=Split(settings.split),
+        device=company.device.type,
+        rows=rows,
+        mu=settings.sise.mu,
         steps=settings.steps,
+        sure=settings.sure,
         seed=settings.seed,
+        studies={study.name: _read_study(study, folder) for study in [*studies, worst]},
     )
-    with whole_file(folder / "per_patch.parquet") as temporary:
-        evaluated.rows.to_parquet(temporary, index=False)
+    _write_tables(folder, evaluated)
     write_evaluation(folder, evaluated)
     write_text(folder / "settings.yaml", to_yaml(settings))
     return evaluated
@@ -158,17 +143,15 @@ def _makers(settings: Settings, card: ModelCard) -> dict[str, Maker]:
     return makers
 
 
-def _open_folder(settings: Settings, card: ModelCard, folder: Path, company: Company) -> None:
-    """Make sure that the folder holds no other rows of the methods asked for, or delete those."""
+def _open_folder(settings: Settings, folder: Path, makers: Mapping[str, Maker], company: Company) -> None:
+    """Make sure that the folder holds no other records of what is asked for, or delete those."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output {folder}: a file, expected a folder to make")
     if folder.resolve().is_relative_to(settings.data.resolve()):
         raise InputError(
             f"output {folder}: lies in the data folder {settings.data}, expected a folder elsewhere"
         )
-    makers = _makers(settings, card)
-    known = _OURS | set(makers) | {row for name in METHODS for row in names_of(name, METHODS[name]())}
-    others = {path.name for path in folder.glob("*")} - known
+    others = {path.name for path in folder.glob("*") if not _is_ours(path.name, makers)}
     if others:
         raise InputError(
             f"output {folder}: holds {min(others)!r}, expected an empty folder or an evaluation's"
@@ -183,56 +166,68 @@ def _open_folder(settings: Settings, card: ModelCard, folder: Path, company: Com
     company.wait()
 
 
+def _is_ours(name: str, makers: Mapping[str, Maker]) -> bool:
+    """Whether a file or folder may be an evaluation's, of these settings or others."""
+    methods = {row for method in METHODS for row in names_of(method, METHODS[method]())}
+    return (
+        name in _OURS | set(makers) | methods | {COUNTERFACTUAL, ANSWERS, MASKS, WORST}
+        or name.removeprefix(CASCADE) in METHODS
+        or (is_variant(name) and any(name.startswith(f"{method}_") for method in METHODS))
+    )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the work is done with.
+
+    Args:
+        manifest: The data.
+        company: The processes that share it.
+        folder: Where the records are.
+        model: Gives the model, which is read when it is first asked for.
+    """
+
+    manifest: Manifest
+    company: Company
+    folder: Path
+    model: Callable[[], nn.Module]
+
+    def share(self, patches: Sequence[Patch], what: str) -> Iterator[tuple[Patch, Subject]]:
+        """Yield this process's patches, and show how far it is."""
+        own = self.company.share(patches)
+        for patch in tqdm(own, desc=what, unit="patch", disable=not self.company.leads):
+            yield patch, read_patch(self.manifest, patch)
+
+
+def _measure(settings: Settings, work: _Work, patches: Sequence[Patch]) -> None:
+    """Make the rows that are missing."""
+    todo = {patch: missing for patch in patches if (missing := _missing(settings, work.folder, patch))}
+    shown = choose_patches(work.manifest, Split(settings.split), _SHOWN_PER_CLASS)
+    for patch, subject in work.share(list(todo), "metrics"):
+        for row, saliency in evaluate_patch(work.model(), subject, todo[patch], settings.steps):
+            if patch in shown and not is_variant(row.method):
+                write_maps(work.folder / row.method, patch, saliency.numpy())
+            write_record(work.folder / row.method, patch, row)
+
+
+def _examine(study: Study, work: _Work) -> None:
+    """Make a study's records that are missing."""
+    own = work.folder / study.name
+    todo = [patch for patch in study.patches if read_record(own, patch, study.kind) is None]
+    for patch, subject in work.share(todo, study.name):
+        record, maps = study.examine(work.model(), subject)
+        if maps is not None:
+            write_maps(own, patch, maps)
+        write_record(own, patch, record)
+
+
 def _missing(settings: Settings, folder: Path, patch: Patch) -> dict[str, Explainer | None]:
     """Return the methods of which a patch has no row."""
     return {
         name: explainer
         for name, explainer in settings.explainers().items()
-        if any(_read_row(folder / row_name, patch) is None for row_name in names_of(name, explainer))
+        if any(read_record(folder / row_name, patch, Row) is None for row_name in names_of(name, explainer))
     }
-
-
-def _evaluate_some(
-    settings: Settings,
-    manifest: Manifest,
-    company: Company,
-    folder: Path,
-    todo: Mapping[Patch, Mapping[str, Explainer | None]],
-) -> None:
-    model = load_checkpoint(settings.run).model.to(company.device)
-    shown = {patch.patch for patch in choose_patches(manifest, Split(settings.split), _SHOWN_PER_CLASS)}
-    with tqdm(company.share(list(todo)), desc="evaluate", unit="patch", disable=not company.leads) as bar:
-        for patch in bar:
-            subject = read_patch(manifest, patch)
-            for row, saliency in evaluate_patch(model, subject, todo[patch], settings.steps):
-                if patch.patch in shown:
-                    _write_map(folder / row.method / f"{patch.patch}.npy", saliency)
-                _write_row(folder / row.method, patch, row)
-
-
-def _write_map(path: Path, saliency: Tensor) -> None:
-    content = io.BytesIO()
-    np.save(content, saliency.numpy().astype(np.float16), allow_pickle=False)
-    write_bytes(path, content.getvalue())
-
-
-def _of_patch(patch: Patch) -> dict[str, Any]:
-    """Return what a row depends on of a patch."""
-    return {"image_sha256": patch.image_sha256, "mask_sha256": patch.mask_sha256, "label": patch.label}
-
-
-def _write_row(folder: Path, patch: Patch, row: Row) -> None:
-    content = json.dumps({"of": _of_patch(patch), "row": dataclasses.asdict(row)})
-    write_text(folder / f"{patch.patch}.json", content + "\n")
-
-
-def _read_row(folder: Path, patch: Patch) -> Row | None:
-    """Return a patch's row; None where there is none, or of another image or mask, or it is damaged: then it is made anew."""
-    try:
-        content = json.loads((folder / f"{patch.patch}.json").read_text(encoding="utf-8"))
-        return Row(**content["row"]) if content["of"] == _of_patch(patch) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _read_rows(settings: Settings, folder: Path, patches: Sequence[Patch]) -> pd.DataFrame:
@@ -242,9 +237,28 @@ def _read_rows(settings: Settings, folder: Path, patches: Sequence[Patch]) -> pd
         for name, explainer in settings.explainers().items()
         for row_name in names_of(name, explainer)
         for patch in patches
-        if (row := _read_row(folder / row_name, patch)) is not None
+        if (row := read_record(folder / row_name, patch, Row)) is not None
     ]
     return pd.DataFrame(rows)
+
+
+def _read_study(study: Study, folder: Path) -> tuple[Any, ...]:
+    records = (read_record(folder / study.name, patch, study.kind) for patch in study.patches)
+    return tuple(record for record in records if record is not None)
+
+
+def _write_tables(folder: Path, evaluated: Evaluated) -> None:
+    """Write all rows and records, so that every table can be made again without the model."""
+    tables = {"per_patch.parquet": evaluated.rows}
+    for name, records in evaluated.studies.items():
+        if records and name not in {MASKS, WORST}:
+            table = pd.DataFrame([dataclasses.asdict(record) for record in records])
+            strips = [evaluated.manifest.find(patch).strip for patch in table["patch"]]
+            table.insert(1, "strip", strips)
+            tables[f"{name}.parquet"] = table
+    for name, content in tables.items():
+        with whole_file(folder / name) as temporary:
+            content.to_parquet(temporary, index=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,18 +1,18 @@
-"""An evaluation in pictures: the metrics with their intervals, and maps side by side."""
+"""An evaluation's figures: the metrics with their intervals, SISE by its threshold, and the sanity check."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from explain.evaluation.controls import CONTROLS
-from explain.evaluation.summary import Evaluated, Figures
-from explain.subjects import read_patch
-from severstal_xai.classes import CLASSES
-from severstal_xai.overlay import as_rgb, blend_heat, draw_outline
+from explain.evaluation.reasons import cascades
+from explain.evaluation.summary import Evaluated, Figures, figures_of
+from explain.evaluation.variants import thresholds_of
+from explain.paper import TABLE_6
 
-_OPACITY = 0.5
+_OURS, _BESIDE = "#0072B2", "#888888"
 
 
 def draw_figures(figures: Sequence[Figures]) -> Figure:
@@ -25,13 +25,11 @@ def draw_figures(figures: Sequence[Figures]) -> Figure:
     for axes, one in zip(grid.ravel(), figures, strict=False):
         for place, name in enumerate(names):
             measure = one.measures[name]
-            colour = "#888888" if name in CONTROLS else "#0072B2"
+            colour = _BESIDE if name in CONTROLS else _OURS
             axes.plot([measure.low, measure.high], [place, place], color=colour, linewidth=2)
             axes.plot(measure.value, place, "o", color=colour)
-        axes.axvline(one.measures[one.best_control].value, color="#888888", linestyle="--", linewidth=1)
-        direction = "higher" if one.metric.more_is_better else "lower"
-        axes.set_title(f"{one.metric.title}\n{direction} is better", fontsize=9)
-        axes.spines[["top", "right"]].set_visible(False)
+        axes.axvline(one.measures[one.best_control].value, color=_BESIDE, linestyle="--", linewidth=1)
+        _name(axes, one)
     for axes in grid.ravel()[len(figures) :]:
         axes.set_visible(False)
     for line in grid:
@@ -40,33 +38,53 @@ def draw_figures(figures: Sequence[Figures]) -> Figure:
     return figure
 
 
-def draw_maps(folder: Path, evaluated: Evaluated) -> Figure | None:
-    """Draw the maps of a patch of each class side by side; None where no map was kept."""
-    rows = evaluated.rows
-    names = list(dict.fromkeys(rows["method"]))
-    kept = {patch.patch: patch for patch in evaluated.manifest.patches if patch.patch in set(rows["patch"])}
-    shown = [
-        patch
-        for patch in sorted(kept.values(), key=lambda patch: patch.label)
-        if all((folder / name / f"{patch.patch}.npy").is_file() for name in names)
-    ]
-    if not shown:
+def draw_thresholds(evaluated: Evaluated) -> Figure | None:
+    """Draw SISE's metrics by its threshold, beside the paper's (Fig. 12); None where it was evaluated at one alone."""
+    names = thresholds_of(evaluated.rows, evaluated.mu)
+    if not names:
         return None
-    figure = Figure(figsize=(1.75 * (len(names) + 1), 1.95 * len(shown)), layout="constrained")
-    grid = figure.subplots(len(shown), len(names) + 1, squeeze=False)
-    probabilities = rows.drop_duplicates("patch").set_index("patch")["whole"]
-    for line, patch in zip(grid, shown, strict=True):
-        subject = read_patch(evaluated.manifest, patch)
-        mask = np.zeros(subject.grey.shape, dtype=bool) if subject.mask is None else subject.mask
-        colour = CLASSES[patch.label].colour
-        line[0].imshow(draw_outline(as_rgb(subject.grey), mask, colour))
-        line[0].set_ylabel(f"class {patch.label}\n{probabilities[patch.patch]:.2f}", fontsize=8)
-        for axes, name in zip(line[1:], names, strict=True):
-            saliency = np.load(folder / name / f"{patch.patch}.npy", allow_pickle=False).astype(np.float32)
-            axes.imshow(draw_outline(blend_heat(subject.grey, saliency, _OPACITY), mask, colour))
-        for axes in line:
-            axes.set_xticks([])
-            axes.set_yticks([])
-    for axes, name in zip(grid[0], ["patch", *names], strict=True):
-        axes.set_title(name.replace("_", " "), fontsize=7)
+    rows = evaluated.rows[evaluated.rows["method"].isin([*names.values(), *CONTROLS])]
+    figures = [one for one in figures_of(rows, evaluated.seed) if one.metric.column in TABLE_6[0.0]]
+    figure = Figure(figsize=(2.9 * len(figures), 2.6), layout="constrained")
+    for axes, one in zip(figure.subplots(1, len(figures), squeeze=False)[0], figures, strict=True):
+        measures = [one.measures[name] for name in names.values()]
+        values = np.array([measure.value for measure in measures])
+        ends = np.array(
+            [[value - one.low, one.high - value] for value, one in zip(values, measures, strict=True)]
+        )
+        axes.errorbar(list(names), values, yerr=ends.clip(0).T, color=_OURS, marker="o", label="here")
+        paper = {mu: TABLE_6[mu][one.metric.column] for mu in TABLE_6}
+        axes.plot(list(paper), list(paper.values()), color=_BESIDE, marker="s", linestyle="--", label="paper")
+        axes.set_xlabel("mu")
+        _name(axes, one)
+    axes.legend(fontsize=8)
     return figure
+
+
+def draw_sanity(evaluated: Evaluated) -> Figure | None:
+    """Draw how alike the maps stay as ever more of the network is random; None where nobody asked."""
+    known = cascades(evaluated)
+    if not known:
+        return None
+    figure = Figure(figsize=(8.0, 3.2), layout="constrained")
+    for axes, (name, title) in zip(
+        figure.subplots(1, 2, sharey=True),
+        (("spearman", "rank correlation"), ("ssim", "structural similarity")),
+        strict=True,
+    ):
+        for method, records in known:
+            parts = ["trained", *records[0].parts]
+            means = np.mean([getattr(one, name) for one in records], axis=0)
+            axes.plot(parts, [1.0, *means], marker="o", label=method)
+        axes.axhline(0, color=_BESIDE, linewidth=0.8)
+        axes.set_title(f"{title} with the trained network's map", fontsize=9)
+        axes.tick_params(axis="x", rotation=45, labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _name(axes: Axes, one: Figures) -> None:
+    direction = "higher" if one.metric.more_is_better else "lower"
+    axes.set_title(f"{one.metric.title}\n{direction} is better", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)

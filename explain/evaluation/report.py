@@ -1,52 +1,126 @@
-"""The evaluation's report: the paper's Table 2 beside ours, the metrics against the masks, and what they say."""
+"""The evaluation's report: the paper's tables and figures beside ours, in Markdown and as one HTML file."""
 
 import base64
 import io
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
 
+from explain.evaluation import tables, tiles
 from explain.evaluation.controls import CONTROLS
-from explain.evaluation.evidence import Group, count_groups, groups_of
-from explain.evaluation.pictures import draw_figures, draw_maps
+from explain.evaluation.evidence import groups_of
+from explain.evaluation.findings import findings
+from explain.evaluation.pictures import draw_figures, draw_sanity, draw_thresholds
+from explain.evaluation.reasons import right_reason, sanity, suspects, the_counterfactual
 from explain.evaluation.rows import ORDERED
-from explain.evaluation.summary import PAPER_TABLE_2, Evaluated, Figures, figures_of
+from explain.evaluation.summary import Evaluated, Figures, figures_of
+from explain.methods import METHODS
 from severstal_xai.bootstrap import RESAMPLES
-from severstal_xai.classes import CLASSES
 from severstal_xai.files import write_bytes, write_text
-from severstal_xai.markdown import table
 
+PICTURES = (
+    *("evaluation.png", "maps.png", "masks.png", "thresholds.png", "worst.png"),
+    *("counterfactual.png", "suspects.png", "sanity.png", *(f"cascade_{name}.png" for name in METHODS)),
+)
+"""The pictures that a report may have."""
 _DPI = 130
-_WORST = 10
-"""Patches that are named as the worst cases."""
 
 
 def write_evaluation(folder: Path, evaluated: Evaluated) -> None:
     """Write the report as Markdown and as one HTML file, and its pictures."""
-    figures = figures_of(evaluated)
-    pictures = {"evaluation.png": _png(draw_figures(figures))}
-    shown = draw_maps(folder, evaluated)
-    if shown is not None:
-        pictures["maps.png"] = _png(shown)
-    for name, content in pictures.items():
-        write_bytes(folder / name, content)
-    groups = groups_of(evaluated.rows, str(evaluated.rows["method"].iloc[0]))
+    figures = figures_of(evaluated.main, evaluated.seed)
+    groups = groups_of(evaluated.main, evaluated.first_method)
+    pictures = _pictures(folder, evaluated, figures)
+    for name in PICTURES:
+        if name in pictures:
+            write_bytes(folder / name, pictures[name])
+        else:
+            (folder / name).unlink(missing_ok=True)
     write_text(folder / "evidence.csv", groups.to_csv(index=False, lineterminator="\n"))
-    report = report_of(evaluated, figures, groups, with_maps=shown is not None)
+    report = report_of(
+        evaluated,
+        figures,
+        groups,
+        sanity_check=sanity(evaluated, tiles.trained_maps(folder, evaluated)),
+        pictures=pictures,
+    )
     write_text(folder / "report.md", report)
     write_text(folder / "report.html", as_html(report, pictures))
 
 
+def _pictures(folder: Path, evaluated: Evaluated, figures: Sequence[Figures]) -> dict[str, bytes]:
+    drawn = {
+        "evaluation.png": draw_figures(figures),
+        "maps.png": tiles.maps(folder, evaluated),
+        "masks.png": tiles.attribution_masks(folder, evaluated),
+        "thresholds.png": draw_thresholds(evaluated),
+        "worst.png": tiles.worst(folder, evaluated),
+        "counterfactual.png": tiles.counterfactual(evaluated),
+        "suspects.png": tiles.suspects(folder, evaluated),
+        "sanity.png": draw_sanity(evaluated),
+        **{f"cascade_{name}.png": one for name, one in tiles.cascade_pictures(folder, evaluated)},
+    }
+    return {name: _png(figure) for name, figure in drawn.items() if figure is not None}
+
+
 def report_of(
-    evaluated: Evaluated, figures: Sequence[Figures], groups: pd.DataFrame, *, with_maps: bool
+    evaluated: Evaluated,
+    figures: Sequence[Figures],
+    groups: pd.DataFrame,
+    *,
+    sanity_check: str,
+    pictures: Collection[str],
 ) -> str:
-    """Return the report, in Markdown."""
-    rows = evaluated.rows
+    """Return the report, in Markdown.
+
+    Args:
+        evaluated: What was found.
+        figures: What the metrics come to.
+        groups: The patches by their group of evidence.
+        sanity_check: Its section.
+        pictures: Names of the pictures that there are.
+    """
+    sections = [
+        _head(evaluated),
+        "## What the metrics say\n\n" + "\n".join(f"- {line}" for line in findings(evaluated, figures)),
+        tables.the_data(evaluated),
+        tables.the_model(evaluated),
+        tables.against_the_model(figures),
+        tables.against_the_masks(figures),
+        "![The metrics with their intervals](evaluation.png)",
+        tables.seeds(evaluated),
+        tables.threshold(evaluated),
+        tables.time(evaluated),
+        _MAPS if "maps.png" in pictures else "",
+        _MASKS if "masks.png" in pictures else "",
+        sanity_check,
+        right_reason(evaluated, groups),
+        "![Right, but elsewhere](worst.png)" if "worst.png" in pictures else "",
+        the_counterfactual(evaluated),
+        suspects(evaluated),
+        _how(evaluated),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+_MAPS = """## Maps side by side
+
+As in the paper's Fig. 8 and 16: a patch of each class, the model's probability of that class beside it. Maps go from 0 to 1 each, whatever the
+probability.
+
+![Maps](maps.png)"""
+_MASKS = """## Attribution masks
+
+As in the paper's Fig. 4: what the masks of each block with the highest gradient scores let through of a patch, and some of RISE's.
+
+![Attribution masks](masks.png)"""
+
+
+def _head(evaluated: Evaluated) -> str:
+    rows = evaluated.main
     patches, strips = rows["patch"].nunique(), rows["strip"].nunique()
     first = rows.drop_duplicates("patch")
     right = (first["prediction"] == first["label"]).mean()
@@ -56,149 +130,12 @@ def report_of(
     other = (
         ""
         if evaluated.same_data
-        else (
-            "\n\n**The model was trained on other data than this**: patches that it learnt from may be among these."
-        )
+        else "\n\n**The model was trained on other data than this**: patches that it learnt from may be among these."
     )
-    sections = [
-        f"""# Evaluation of {evaluated.run}
+    return f"""# Evaluation of {evaluated.run}
 
 {evaluated.architecture}, {patches:,} patches of {strips:,} strips ({counts}); the class explained is the patch's own. The model names
-{right:.0%} of them rightly.{other}""",
-        _against_the_model(figures),
-        _against_the_masks(figures),
-        *_right_reason(evaluated, groups),
-        "## What they say\n\n" + "\n".join(f"- {line}" for line in findings(evaluated, figures)),
-        "![The metrics with their intervals](evaluation.png)",
-        _how(evaluated),
-    ]
-    if with_maps:
-        sections.insert(
-            4,
-            "## Maps side by side\n\nA patch of each class, the model's probability of that class beside it. Maps go from 0 to 1 each, whatever the probability.\n\n![Maps](maps.png)",
-        )
-    return "\n\n".join(sections) + "\n"
-
-
-def _against_the_model(figures: Sequence[Figures]) -> str:
-    return "## Against the model\n\nThe paper's Table 2, and insertion and deletion.\n\n" + _table(
-        [one for one in figures if one.metric.column in {"drop", "increase", "insertion", "deletion"}]
-    )
-
-
-def _against_the_masks(figures: Sequence[Figures]) -> str:
-    some = [one for one in figures if one.metric.column in {"energy_pointing", "top_iou", "box_score"}]
-    if not some:
-        return "## Against the masks\n\nNo defect is marked on these patches."
-    left_out = f" Patches without a mask, {some[0].undefined}, are left out." * bool(some[0].undefined)
-    return f"## Against the masks\n\nHow much of a map lies on the marked defect.{left_out}\n\n{_table(some)}"
-
-
-def _right_reason(evaluated: Evaluated, groups: pd.DataFrame) -> list[str]:
-    """Tell for each class how often the model is right, and how often it looks at the defect, by the first method."""
-    if groups.empty:
-        return []
-    method = evaluated.rows["method"].iloc[0]
-    counts = count_groups(groups, evaluated.seed)
-    rows = [
-        [
-            "all" if label is None else f"{label} {CLASSES[label].name}",
-            *(
-                f"{one.patches} ({one.share.low:.0%} to {one.share.high:.0%})"
-                for one in counts
-                if one.label == label
-            ),
-        ]
-        for label in dict.fromkeys(one.label for one in counts)
-    ]
-    worst = groups[groups["group"] == Group.RIGHT_ELSEWHERE].head(_WORST)
-    named = "; ".join(
-        f"{one.patch} (class {one.label}, {one.whole:.2f}; {one.energy_pointing:.1%} of the energy on the defect, "
-        f"{one.threshold:.1%} of a blind map's)"
-        for one in worst.itertuples()
-    )
-    return [
-        f"""## Right for the right reason
-
-Where the evidence for the patch's class lies, by {method}: on the defect where more of the map's energy is inside the mask than of the random
-map's and the bell's on the same patch. Patches, and the 95 % interval of their share of the class.
-
-{table(["class", *(str(group) for group in Group)], rows)}
-
-Right, but farthest from the defect: {named or "none"}. All patches by their group are in `evidence.csv`."""
-    ]
-
-
-def _table(figures: Sequence[Figures]) -> str:
-    header = ["method"]
-    for one in figures:
-        header.append(f"{one.metric.title} ({'higher' if one.metric.more_is_better else 'lower'} is better)")
-        if one.metric.paper is not None:
-            header.append("paper")
-    rows = []
-    for name in figures[0].measures:
-        row = [f"*{name}*" if name in CONTROLS else name]
-        for one in figures:
-            mark = "" if name in CONTROLS or one.beaten[name] else " †"
-            measure = one.measures[name]
-            row.append(f"{measure.value:.2f} ({measure.low:.1f} to {measure.high:.1f}){mark}")
-            if one.metric.paper is not None:
-                paper = PAPER_TABLE_2.get(name)
-                row.append("" if paper is None else f"{paper[one.metric.paper]:g}")
-        rows.append(row)
-    return table(header, rows) + (
-        "\n\n† not shown to be better than the best map that knows nothing of the model (those in italics): the interval of "
-        "the paired difference holds 0, or the control is better."
-    )
-
-
-def findings(evaluated: Evaluated, figures: Sequence[Figures]) -> list[str]:
-    """Say in words what the figures come to; all of it computed."""
-    said = []
-    for one in figures:
-        if one.metric.paper is not None:
-            said += _beside_the_paper(one)
-    for one in figures:
-        methods = [name for name in one.measures if name not in CONTROLS]
-        short = [name for name in methods if not one.beaten[name]]
-        control = one.best_control
-        best = f"{control} ({one.measures[control].value:.2f})"
-        if not short:
-            said.append(f"{one.metric.title}: every method beats the best control, {best}.")
-        elif len(short) == len(methods):
-            said.append(f"{one.metric.title}: no method is shown to beat the best control, {best}.")
-        else:
-            said.append(
-                f"{one.metric.title}: not shown to beat the best control, {best}: {', '.join(short)}."
-            )
-    empty = evaluated.rows[evaluated.rows["empty"]].groupby("method")["patch"].nunique()
-    said += [f"{name} found nothing (a map of zeros) on {count} patches." for name, count in empty.items()]
-    return said
-
-
-def _beside_the_paper(one: Figures) -> list[str]:
-    """Say how the order of the paper's methods here agrees with the paper's."""
-    place = one.metric.paper
-    assert place is not None
-    shared = [name for name in PAPER_TABLE_2 if name in one.measures]
-    if len(shared) < 2:
-        return []
-    sign = -1 if one.metric.more_is_better else 1
-    ours = sorted(shared, key=lambda name: sign * one.measures[name].value)
-    theirs = sorted(shared, key=lambda name: sign * PAPER_TABLE_2[name][place])
-    line = f"{one.metric.title}: best of the paper's methods here is {ours[0]}, in the paper {theirs[0]}"
-    if len(shared) > 2:
-        agreement = spearmanr(
-            [one.measures[name].value for name in shared], [PAPER_TABLE_2[name][place] for name in shared]
-        ).statistic
-        line += "" if math.isnan(agreement) else f"; rank correlation of the two orders {agreement:.2f}"
-    said = [f"{line}. Here: {', '.join(ours)}; there: {', '.join(theirs)}."]
-    if "sise" in ours:
-        rank = ours.index("sise") + 1
-        said.append(
-            f"{one.metric.title}: SISE is number {rank} of {len(ours)} here, {theirs.index('sise') + 1} in the paper."
-        )
-    return said
+{right:.0%} of them rightly.{other}"""
 
 
 def _how(evaluated: Evaluated) -> str:
@@ -221,7 +158,7 @@ many top pixels as the mask has. Ties fall row by row.{ordered} The paper's Incr
 Controls: {", ".join(CONTROLS)}.
 
 In brackets: the middle 95 % of {RESAMPLES:,} bootstrap samples of the strips. The paper's figures are of the full Severstal data. All
-rows are in `per_patch.parquet`."""
+rows are in `per_patch.parquet`, and each study's records in a table of its name beside it."""
 
 
 def _png(figure: Figure) -> bytes:

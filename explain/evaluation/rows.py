@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from explain.engines import choose_engine
 from explain.evaluation.controls import CONTROLS
+from explain.evaluation.variants import is_variant
 from explain.explainer import Explainer
 from explain.methods.ada_sise import AdaSISE
 from explain.methods.sise import SISE
@@ -78,8 +79,10 @@ class Explained:
 
 
 def names_of(name: str, explainer: Explainer | None) -> tuple[str, ...]:
-    """Return the names of the rows that a method gives: two where its ties can be ordered, else one."""
-    return (name, name + ORDERED) if isinstance(explainer, SISE | AdaSISE) else (name,)
+    """Return the names of the rows that a method gives: two where its ties can be ordered, else one, as of a variant."""
+    if isinstance(explainer, SISE | AdaSISE) and not is_variant(name):
+        return name, name + ORDERED
+    return (name,)
 
 
 def evaluate_patch(
@@ -149,7 +152,7 @@ def _explained(
 ) -> Sequence[tuple[str, Explained]]:
     """Explain by one method; with ties row by row, and where it can order them, so, too."""
     began = time.perf_counter()
-    if isinstance(explainer, SISE | AdaSISE):
+    if isinstance(explainer, SISE | AdaSISE) and not is_variant(name):
         found = explainer.explain(model, image, target)
         seconds = time.perf_counter() - began
         ordered = Explained(found.saliency, found.tie_order, seconds)

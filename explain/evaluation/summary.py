@@ -1,25 +1,18 @@
 """What an evaluation's rows come to: each metric's mean for each method, with its interval, beside the controls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from explain.evaluation.controls import CONTROLS
-from severstal_xai.bootstrap import RESAMPLES, Measure, resample, with_interval
-from severstal_xai.manifest import Manifest
-
-PAPER_TABLE_2: Mapping[str, tuple[float, float]] = {
-    "grad_cam": (67.44, 12.46),
-    "grad_cam_plus_plus": (64.1, 12.96),
-    "rise": (63.25, 15.63),
-    "score_cam": (64.29, 10.35),
-    "full_grad": (77.23, 10.26),
-    "sise": (61.06, 15.64),
-}
-"""SISE paper, Table 2: Drop % and Increase % on Severstal with ResNet-101."""
+from explain.evaluation.variants import over_seeds
+from severstal_xai.bootstrap import RESAMPLES, Measure, Weights, resample, with_interval
+from severstal_xai.manifest import Manifest, Split
 
 
 @dataclass(frozen=True)
@@ -30,7 +23,7 @@ class Metric:
         column: Of the rows.
         title: Of the table.
         more_is_better: Whether a higher value is the better.
-        paper: The place of the paper's figure in `PAPER_TABLE_2`; None where it has none.
+        paper: The place of the paper's figure in its Table 2; None where it has none.
     """
 
     column: str
@@ -52,25 +45,49 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What the report tells of.
+    r"""What the report tells of.
 
     Args:
         run: The run's name.
         architecture: Its network.
         same_data: Whether it was trained on this data.
         manifest: The data.
-        rows: `explain.evaluation.rows.Row`s with their strips.
+        split: Which part of it was evaluated.
+        device: Where the model ran.
+        rows: `explain.evaluation.rows.Row`s with their strips, of methods, variants and controls.
+        mu: SISE's own threshold $\mu$.
         steps: Of the curves of insertion and deletion.
+        sure: The probability from which on an answer is sure; None where nobody asked.
         seed: Of the intervals' lot.
+        studies: The records of each study, by its folder.
     """
 
     run: str
     architecture: str
     same_data: bool
     manifest: Manifest
+    split: Split
+    device: str
     rows: pd.DataFrame
+    mu: float
     steps: int
+    sure: float | None
     seed: int
+    studies: Mapping[str, tuple[Any, ...]]
+
+    @cached_property
+    def main(self) -> pd.DataFrame:
+        """A row for each patch and method: seeds averaged, SISE at its own threshold."""
+        return over_seeds(self.rows)
+
+    @property
+    def first_method(self) -> str:
+        """The method whose maps tell where the evidence lies."""
+        return str(self.rows["method"].iloc[0])
+
+    def strips(self, patches: Sequence[str]) -> list[str]:
+        """Return the patches' strips."""
+        return [self.manifest.find(patch).strip for patch in patches]
 
 
 @dataclass(frozen=True)
@@ -95,17 +112,18 @@ class Figures:
         return _best_control(self.metric, self.measures)
 
 
-def figures_of(evaluated: Evaluated) -> list[Figures]:
-    """Return what the metrics come to; one that was left out or is nowhere defined is missing."""
-    rows = evaluated.rows
+def figures_of(rows: pd.DataFrame, seed: int) -> list[Figures]:
+    """Return what the metrics come to; one that was left out or is nowhere defined is missing.
+
+    Args:
+        rows: A row for each patch and method, the controls among these.
+        seed: Of the intervals' lot.
+    """
     strips = rows.groupby("patch", sort=True)["strip"].first()
-    lots = np.concatenate([np.ones((1, len(strips))), resample(list(strips), RESAMPLES, evaluated.seed)])
+    lots = lots_of(list(strips), seed)
     found = []
     for metric in METRICS:
-        values = rows.pivot_table(
-            index="patch", columns="method", values=metric.column, dropna=False, observed=True
-        )
-        values = 100 * values.reindex(strips.index).astype(float)
+        values = _by_patch(rows, metric.column, strips)
         known = values.notna().all(axis=1).to_numpy()
         if known.any():
             by_method = {name: values[name].to_numpy() for name in dict.fromkeys(rows["method"])}
@@ -113,16 +131,41 @@ def figures_of(evaluated: Evaluated) -> list[Figures]:
     return found
 
 
+def difference(rows: pd.DataFrame, column: str, first: str, second: str, seed: int) -> Measure:
+    """Return how much higher a metric's mean is by the second method than by the first, in per cent, patch by patch."""
+    strips = rows.groupby("patch", sort=True)["strip"].first()
+    values = _by_patch(rows, column, strips)
+    change = (values[second] - values[first]).to_numpy()
+    return mean_of(change, lots_of(list(strips), seed))
+
+
+def mean_of(values: Float[np.ndarray, " patches"], lots: Weights) -> Measure:
+    """Return the mean of the values that are known with its interval; the first lot counts each patch once."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        means = (lots[:, known] @ values[known]) / lots[:, known].sum(axis=1)
+    return with_interval(float(means[0]), means[1:])
+
+
+def lots_of(strips: Sequence[str], seed: int) -> Weights:
+    """Return the lots of the bootstrap over strips; before them one that counts each patch once."""
+    return np.concatenate([np.ones((1, len(strips))), resample(strips, RESAMPLES, seed)])
+
+
+def _by_patch(rows: pd.DataFrame, column: str, strips: pd.Series) -> pd.DataFrame:
+    """Return a metric in per cent: a row for each patch, a column for each method."""
+    values = rows.pivot_table(index="patch", columns="method", values=column, dropna=False, observed=True)
+    return 100 * values.reindex(strips.index).astype(float)
+
+
 def _figures(
     metric: Metric,
     values: Mapping[str, Float[np.ndarray, " patches"]],
     known: np.ndarray,
-    lots: Float[np.ndarray, "resamples patches"],
+    lots: Weights,
 ) -> Figures:
     def mean(some: Float[np.ndarray, " patches"]) -> Measure:
-        with np.errstate(invalid="ignore"):
-            means = (lots[:, known] @ some[known]) / lots[:, known].sum(axis=1)
-        return with_interval(float(means[0]), means[1:])
+        return mean_of(np.where(known, some, np.nan), lots)
 
     measures = {name: mean(some) for name, some in values.items()}
     sign = 1 if metric.more_is_better else -1

@@ -10,22 +10,28 @@ import pandas as pd
 import pytest
 import torch
 
-from explain.evaluate import Settings, evaluate, main
+from explain.evaluate import evaluate, main
 from explain.evaluation.controls import CONTROLS
-from explain.evaluation.report import findings
+from explain.evaluation.counterfactual import counterfactual
+from explain.evaluation.findings import findings
 from explain.evaluation.rows import evaluate_patch
-from explain.evaluation.summary import PAPER_TABLE_2, Evaluated, figures_of
+from explain.evaluation.settings import Settings
+from explain.evaluation.summary import Evaluated, figures_of
 from explain.methods import METHODS
 from explain.methods.sise import SISE
 from explain.metrics.localisation import energy_pointing
+from explain.paper import TABLE_2
 from severstal_xai.checkpoint import ModelCard, save_checkpoint
+from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Split
 from severstal_xai.model import build_classifier
+from severstal_xai.paper import TABLE_5
 
 QUICK = SISE(mu=0.9, engine="reference")
 METHODS_HERE = "sise,grad_cam"
-NAMES = ["sise", "sise_ordered", "grad_cam", *CONTROLS]
+NAMES = ["sise", "sise_ordered", "sise_mu_0.95", "grad_cam", *CONTROLS]
+MAIN = [name for name in NAMES if name != "sise_mu_0.95"]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +52,13 @@ def settings(made_data: Manifest, made_run: Path, tmp_path_factory: pytest.TempP
         patches_per_class=None,
         methods=METHODS_HERE,
         sise=QUICK,
+        mus=(0.95,),
+        seeds=1,
         steps=2,
+        counterfactual=True,
+        sure=0.2,
+        sanity="grad_cam",
+        sanity_patches=1,
         seed=0,
         output=tmp_path_factory.mktemp("evaluation") / "out",
         overwrite=False,
@@ -104,7 +116,7 @@ def test_the_report_says_what_the_table_says(evaluated: Evaluated, settings: Set
     folder = folder_of(settings)
     report = (folder / "report.md").read_text()
     means = 100 * evaluated.rows.groupby("method")[["drop", "energy_pointing"]].mean()
-    for name in NAMES:
+    for name in MAIN:
         shown = f"*{name}*" if name in CONTROLS else name
         for column in ("drop", "energy_pointing"):
             mean = float(means[column][name])
@@ -112,11 +124,103 @@ def test_the_report_says_what_the_table_says(evaluated: Evaluated, settings: Set
     assert "| sise |" in report
     assert " 61.06 |" in report
     page = (folder / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/png;base64,") == len(list(folder.glob("*.png")))
     assert not re.search(r'(src|href)="(?!data:)', page)
-    assert "http" not in page
-    for picture in ("evaluation.png", "maps.png"):
-        assert (folder / picture).stat().st_size > 10_000
+    assert not re.search("https?:", page)  # a colon is nothing that a picture in base64 could hold
+    for picture in (
+        "evaluation",
+        "maps",
+        "masks",
+        "thresholds",
+        "counterfactual",
+        "sanity",
+        "cascade_grad_cam",
+    ):
+        assert (folder / f"{picture}.png").stat().st_size > 10_000, picture
+        assert f"({picture}.png)" in report
+
+
+def test_the_papers_tables_are_the_rows_means(evaluated: Evaluated, settings: Settings) -> None:
+    report = (folder_of(settings) / "report.md").read_text()
+    rows = evaluated.rows
+    at = {0.9: "sise", 0.95: "sise_mu_0.95"}
+    for mu, name in at.items():  # Table 6
+        own = rows[rows["method"] == name]
+        line = next(line for line in report.splitlines() if line.startswith(f"| {mu:g} |"))
+        for column in ("drop", "increase", "energy_pointing", "top_iou", "box_score"):
+            assert f"| {100 * own[column].mean():.2f} (" in line, column
+        assert line.endswith(f"| {own['seconds'].mean():.2f} |")
+    seconds = rows[rows["method"] == "grad_cam"]["seconds"]  # Table 7
+    assert f"| grad_cam | {seconds.mean():.3g} | {seconds.median():.3g} | 0.006 | 0.019 |" in report
+    assert "sise_mu_0.95" not in report  # it is in the section on thresholds alone
+    assert "| 3 scratches and scabs | 3 | 1 | 8,166 | 3,500 |" in report  # Table 3
+
+
+def test_the_answers_are_table_5(evaluated: Evaluated, settings: Settings, made_data: Manifest) -> None:
+    folder = folder_of(settings)
+    answers = pd.read_parquet(folder / "answers.parquet")
+    assert sorted(answers["patch"]) == sorted(patch.patch for patch in made_data.of_split(Split.TEST))
+    assert (answers["strip"] == [made_data.find(patch).strip for patch in answers["patch"]]).all()
+    report = (folder / "report.md").read_text()
+    right = (answers["label"] == answers["prediction"]).mean()
+    assert f"top-1 {right:.1%} (" in report
+    for label, some in answers.groupby("label"):
+        shares = [(some["prediction"] == known.id).mean() for known in CLASSES]
+        paper = TABLE_5[int(label)]
+        cells = [f"{ours:.1%} [{theirs:.1%}]" for ours, theirs in zip(shares, paper, strict=True)]
+        assert f"| {' | '.join(cells)} |" in report
+    looked_at = answers[(answers["prediction"] > 0) & (answers["probability"] >= settings.sure)]
+    assert len(looked_at)  # a network of random weights names one class for all
+    assert set(answers[answers["energy"].notna()]["patch"]) <= set(looked_at["patch"])
+    assert f"calls {answers['energy'].notna().sum()} a defect" in report
+
+
+def test_the_counterfactual_is_told_as_its_records_say(evaluated: Evaluated, settings: Settings) -> None:
+    records = pd.read_parquet(folder_of(settings) / "counterfactual.parquet")
+    assert len(records) == 4
+    report = (folder_of(settings) / "report.md").read_text()
+    means = " | ".join(f"{records[column].mean():.3f}" for column in ("whole", "painted", "elsewhere"))
+    lost = (records["whole"] - records["painted"]).mean()
+    assert f"| all | 4 | {means} | {lost:+.3f} (" in report
+
+
+def test_the_sanity_check_is_told_as_its_records_say(evaluated: Evaluated, settings: Settings) -> None:
+    records = pd.read_parquet(folder_of(settings) / "cascade_grad_cam.parquet")
+    assert len(records) == 4
+    report = (folder_of(settings) / "report.md").read_text()
+    both = zip(
+        np.array(list(records["spearman"])).mean(axis=0),
+        np.array(list(records["ssim"])).mean(axis=0),
+        strict=True,
+    )
+    assert f"| grad_cam | {' | '.join(f'{one:.2f} / {other:.2f}' for one, other in both)} |" in report
+    assert records["parts"][0].tolist() == ["fc", "layer4", "layer3", "layer2", "layer1", "bn1", "conv1"]
+
+
+def test_a_study_goes_on_where_it_was(
+    evaluated: Evaluated, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked = folder_of(settings), []
+    usual = counterfactual
+
+    def watched(model: Any, subject: Any) -> Any:
+        asked.append(subject.name)
+        return usual(model, subject)
+
+    monkeypatch.setattr("explain.evaluation.studies.counterfactual", watched)
+    monkeypatch.setattr("explain.evaluate.write_evaluation", lambda *_: None)
+    again = evaluate(settings)
+    assert again
+    assert asked == []
+    assert again.studies == evaluated.studies
+    (lost,) = (folder / "counterfactual").glob("strip3*.json")
+    lost.write_text("{")
+    repaired = evaluate(settings)
+    assert repaired
+    assert asked == [lost.stem]
+    assert repaired.studies == evaluated.studies
+    with pytest.raises(InputError, match=r"answers: holds .* with settings\.sure 0\.2, now 0\.5"):
+        evaluate(changed(settings, sure=0.5))
 
 
 def changed(settings: Settings, **changes: Any) -> Settings:
@@ -201,6 +305,12 @@ def test_rows_made_otherwise_are_not_mixed(
         ({"methods": "sise,sise"}, "named 2 times"),
         ({"patches_per_class": 0}, "patches_per_class 0, expected 1 or more"),
         ({"steps": -1}, "steps -1, expected 0 or more"),
+        ({"mus": (0.1, -1.0)}, "mus -1.0, expected 0 or more"),
+        ({"mus": (0.1, 0.1)}, "expected each threshold once"),
+        ({"seeds": 0}, "seeds 0, expected 1"),
+        ({"sure": 1.5}, "sure 1.5, expected 0 to 1"),
+        ({"sanity": "sise,nothing"}, "method 'nothing', expected one of"),
+        ({"sanity_patches": -1}, "sanity_patches -1, expected 0 or more"),
         ({"run": Path("nowhere")}, "nowhere.*no such file, expected a run folder"),
         ({"data": Path("nowhere")}, "nowhere"),
     ],
@@ -228,7 +338,26 @@ def test_the_command_works_by_its_flags(
     flags = (
         f"--run {settings.run} --data {settings.data} --methods grad_cam --subset all --patches_per_class 1"
     )
-    assert main([*flags.split(), "--steps", "0", "--output", str(tmp_path / "out"), "--device", "cpu"]) == 0
+    assert (
+        main(
+            [
+                *flags.split(),
+                "--steps",
+                "0",
+                "--sanity_patches",
+                "0",
+                "--counterfactual",
+                "false",
+                "--sure",
+                "null",
+                "--output",
+                str(tmp_path / "out"),
+                "--device",
+                "cpu",
+            ]
+        )
+        == 0
+    )
     assert "5 patches; begin with" in capsys.readouterr().out
     report = (tmp_path / "out" / "report.md").read_text()
     assert "Patches without a mask, 1, are left out." in report
@@ -257,7 +386,20 @@ def made_rows(values: dict[str, list[float]]) -> pd.DataFrame:
 
 def of_drops(made_data: Manifest, values: dict[str, list[float]]) -> Evaluated:
     controls = {name: [0.5 + 0.1 * (place % 2) for place in range(40)] for name in CONTROLS}
-    return Evaluated("run", "resnet18", True, made_data, made_rows(values | controls), steps=0, seed=0)
+    return Evaluated(
+        run="run",
+        architecture="resnet18",
+        same_data=True,
+        manifest=made_data,
+        split=Split.TEST,
+        device="cpu",
+        rows=made_rows(values | controls).assign(seconds=1.0),
+        mu=0.0,
+        steps=0,
+        sure=None,
+        seed=0,
+        studies={},
+    )
 
 
 def test_a_method_that_does_not_beat_the_controls_is_marked(made_data: Manifest) -> None:
@@ -270,7 +412,7 @@ def test_a_method_that_does_not_beat_the_controls_is_marked(made_data: Manifest)
             "rise": list(0.55 + chance.normal(0, 0.1, 40)),
         },
     )
-    (drop,) = figures_of(made)  # the other metrics are nowhere defined
+    (drop,) = figures_of(made.main, seed=0)  # the other metrics are nowhere defined
     assert drop.beaten["sise"]
     assert not drop.beaten["grad_cam"]
     assert not drop.beaten["rise"]  # no difference that could be told
@@ -280,16 +422,16 @@ def test_a_method_that_does_not_beat_the_controls_is_marked(made_data: Manifest)
 
 
 def test_the_order_is_held_beside_the_papers(made_data: Manifest) -> None:
-    as_paper = {name: [drop / 100] * 40 for name, (drop, _) in PAPER_TABLE_2.items()}
-    (drop,) = figures_of(of_drops(made_data, as_paper))
+    as_paper = {name: [drop / 100] * 40 for name, (drop, _) in TABLE_2.items()}
+    (drop,) = figures_of(of_drops(made_data, as_paper).main, seed=0)
     said = " ".join(findings(of_drops(made_data, as_paper), [drop]))
     assert (
         "best of the paper's methods here is sise, in the paper sise; rank correlation of the two orders 1.00"
         in said
     )
     assert "SISE is number 1 of 6 here, 1 in the paper." in said
-    turned = {name: [1 - drop / 100] * 40 for name, (drop, _) in PAPER_TABLE_2.items()}
-    (drop,) = figures_of(of_drops(made_data, turned))
+    turned = {name: [1 - drop / 100] * 40 for name, (drop, _) in TABLE_2.items()}
+    (drop,) = figures_of(of_drops(made_data, turned).main, seed=0)
     said = " ".join(findings(of_drops(made_data, turned), [drop]))
     assert "here is full_grad, in the paper sise; rank correlation of the two orders -1.00" in said
     assert "SISE is number 6 of 6 here" in said

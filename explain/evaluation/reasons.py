@@ -1,0 +1,232 @@
+"""The report's sections on the model's reasons: does it look at the defect, hang on it, and on what it learnt?"""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from explain.evaluation.answers import Answer
+from explain.evaluation.cascade import Cascade
+from explain.evaluation.counterfactual import LARGEST, MARGIN, Counterfactual
+from explain.evaluation.evidence import Group, count_groups
+from explain.evaluation.studies import ANSWERS, CASCADE, COUNTERFACTUAL
+from explain.evaluation.summary import Evaluated, lots_of, mean_of
+from explain.metrics.sanity import similarity
+from severstal_xai.bootstrap import Measure
+from severstal_xai.classes import CLASSES
+from severstal_xai.markdown import table
+
+_WORST = 10
+"""Patches that are named as the worst cases."""
+_LISTED = 30
+"""Suspected label errors that the report lists; all are in the table of answers."""
+
+
+def right_reason(evaluated: Evaluated, groups: pd.DataFrame) -> str:
+    """Tell for each class how often the model is right, and how often it looks at the defect, by the first method."""
+    if groups.empty:
+        return ""
+    counts = count_groups(groups, evaluated.seed)
+    rows = [
+        [
+            _class(label),
+            *(
+                f"{one.patches} ({one.share.low:.0%} to {one.share.high:.0%})"
+                for one in counts
+                if one.label == label
+            ),
+        ]
+        for label in dict.fromkeys(one.label for one in counts)
+    ]
+    worst = groups[groups["group"] == Group.RIGHT_ELSEWHERE].head(_WORST)
+    named = "; ".join(
+        f"{one.patch} (class {one.label}, {one.whole:.2f}; {one.energy_pointing:.1%} of the energy on the defect, "
+        f"{one.threshold:.1%} of a blind map's)"
+        for one in worst.itertuples()
+    )
+    return f"""## Right for the right reason
+
+Where the evidence for the patch's class lies, by {evaluated.first_method}: on the defect where more of the map's energy is inside the mask than of the random
+map's and the bell's on the same patch. Patches, and the 95 % interval of their share of the class.
+
+{table(["class", *(str(group) for group in Group)], rows)}
+
+Right, but farthest from the defect: {named or "none"}. All patches by their group are in `evidence.csv`."""
+
+
+def _class(label: int | None) -> str:
+    return "all" if label is None else f"{label} {CLASSES[label].name}"
+
+
+def the_counterfactual(evaluated: Evaluated) -> str:
+    """Tell what becomes of the answer when the defect is painted over; nothing where nobody asked."""
+    records: tuple[Counterfactual, ...] = evaluated.studies.get(COUNTERFACTUAL, ())
+    whole = [one for one in records if one.painted is not None and one.elsewhere is not None]
+    if not records:
+        return ""
+    large = sum(one.painted is None for one in records)
+    left_out = (
+        f"{large} of {len(records)} patches are left out because the defect covers more than {LARGEST:.0%} of them, and "
+        f"{len(records) - large - len(whole)} because as much steel without a defect is nowhere on the patch."
+    )
+    begin = f"""## The defect painted over
+
+A counterfactual, without any map: the defect, with {MARGIN} pixels around it, takes on the grey values of its surroundings; beside it the same shape
+is painted elsewhere on the patch. Means of the probability of the patch's own class. {left_out}"""
+    if not whole:
+        return begin
+    values = np.array([[one.whole, one.painted, one.elsewhere] for one in whole], dtype=float)
+    labels = np.array([one.label for one in whole])
+    lots = lots_of(evaluated.strips([one.patch for one in whole]), evaluated.seed)
+    rows, verdicts = [], []
+    for label in [*sorted(set(labels.tolist())), None]:
+        among = np.ones(len(labels), dtype=bool) if label is None else labels == label
+        own = np.where(among[:, None], values, np.nan)
+        effect, control = own[:, 0] - own[:, 1], own[:, 0] - own[:, 2]
+        measured = [mean_of(some, lots) for some in (effect, control, effect - control)]
+        means = np.nanmean(own, axis=0)
+        rows.append(
+            [_class(label), int(among.sum()), *(f"{mean:.3f}" for mean in means), *map(_signed, measured)]
+        )
+        verdicts.append(f"{_class(label)}: {_hangs(measured[2])}")
+    header = [
+        *("class", "patches", "as it is", "defect painted", "elsewhere painted"),
+        *("lost with the defect", "lost elsewhere", "difference"),
+    ]
+    return f"""{begin}
+
+{table(header, rows)}
+
+Does the answer hang on the defect? {"; ".join(verdicts)}.
+
+![Patches painted over](counterfactual.png)"""
+
+
+def _signed(measure: Measure) -> str:
+    return f"{measure.value:+.3f} ({measure.low:+.3f} to {measure.high:+.3f})"
+
+
+def _hangs(difference: Measure) -> str:
+    if difference.low > 0:
+        return "yes"
+    return "no, as much elsewhere costs more" if difference.high < 0 else "not shown"
+
+
+def suspects(evaluated: Evaluated) -> str:
+    """List the suspected label errors; nothing where nobody asked."""
+    answers: tuple[Answer, ...] = evaluated.studies.get(ANSWERS, ())
+    if not answers or evaluated.sure is None:
+        return ""
+    looked_at = sum(one.energy is not None for one in answers)
+    found = suspected(answers)
+    begin = f"""## Suspected label errors
+
+Of {len(answers):,} patches the model calls {looked_at:,} a defect with a probability of {evaluated.sure:g} or more. Suspected are those whose evidence, by
+{evaluated.first_method}, is one region that holds at least half of the map's energy and of which at most a tenth lies on the marked defect. A person
+decides: the model may as well be sure for a wrong reason."""
+    if not found:
+        return f"{begin}\n\nNone."
+    counts = Counter(one.suspected for one in found)
+    rows = [
+        [
+            one.patch,
+            _class(one.label),
+            _class(one.prediction),
+            f"{one.probability:.3f}",
+            f"{one.energy:.0%}",
+            f"{one.overlap:.0%}",
+            _place(one.box),
+            str(one.suspected),
+        ]
+        for one in found[:_LISTED]
+    ]
+    header = [
+        *("patch", "marked", "answer", "probability", "energy in the region", "of it on the mask"),
+        *("rows, columns", "suspicion"),
+    ]
+    more = f"\n\n{len(found) - _LISTED} more are in `answers.parquet`." if len(found) > _LISTED else ""
+    kinds = "; ".join(f"{count} {kind}" for kind, count in counts.items())
+    return f"""{begin}
+
+{len(found)} in all: {kinds}
+
+{table(header, rows)}{more}
+
+![Suspected label errors](suspects.png)"""
+
+
+def suspected(answers: Sequence[Answer]) -> list[Answer]:
+    """Return the suspected label errors, the surest answers first."""
+    return sorted((one for one in answers if one.suspected), key=lambda one: (-one.probability, one.patch))
+
+
+def _place(box: Sequence[int] | None) -> str:
+    if box is None:
+        return ""
+    top, left, bottom, right = box
+    return f"{top} to {bottom - 1}, {left} to {right - 1}"
+
+
+def cascades(evaluated: Evaluated) -> list[tuple[str, tuple[Cascade, ...]]]:
+    """Return the sanity check's records by the method's name; a method without any is left out."""
+    return [
+        (name.removeprefix(CASCADE), records)
+        for name, records in evaluated.studies.items()
+        if name.startswith(CASCADE) and records
+    ]
+
+
+def sanity(evaluated: Evaluated, originals: dict[str, list[np.ndarray]]) -> str:
+    """Tell how the maps change with the network's parameters.
+
+    Args:
+        evaluated: What was found.
+        originals: The trained network's maps of several patches, by the method's name.
+    """
+    known = cascades(evaluated)
+    if not known:
+        return ""
+    lines, verdicts, pictures = [], [], []
+    for name, records in known:
+        by_step = np.array([one.spearman for one in records]).mean(axis=0)
+        alike = np.array([one.ssim for one in records]).mean(axis=0)
+        lines.append([name, *(f"{one:.2f} / {other:.2f}" for one, other in zip(by_step, alike, strict=True))])
+        verdicts.append(_depends(name, float(by_step[-1]), originals[name]))
+        pictures.append(f"![Maps by {name}](cascade_{name}.png)")
+    header = [
+        "method",
+        *(f"and {part}" if place else part for place, part in enumerate(known[0][1][0].parts)),
+    ]
+    return f"""## Sanity check
+
+The paper's Fig. 11 and 13 (Adebayo et al. 2018): from the output to the image, ever more of the network's parameters are those of an untrained
+one; the last column is the untrained network. How alike the map is to the trained network's, by rank correlation / structural similarity,
+means over {len(known[0][1])} patches. A method that shows what the network learnt must fall; one that shows the image stays.
+
+{table(header, lines)}
+
+{" ".join(verdicts)}
+
+{" ".join(pictures)}
+
+![How alike the maps stay](sanity.png)"""
+
+
+def _depends(name: str, untrained: float, originals: Sequence[np.ndarray]) -> str:
+    """Say whether the untrained network's map is more like the trained one's than another patch's map is."""
+    pairs = [
+        similarity(torch.from_numpy(one), torch.from_numpy(other)).spearman
+        for one, other in combinations(originals, 2)
+    ]
+    if not pairs:
+        return f"{name}: {untrained:.2f} at the end."
+    chance = float(np.mean(pairs))
+    verdict = (
+        "passes: no more alike than the maps of different patches"
+        if untrained <= chance
+        else "more alike than the maps of different patches: part of the map shows the image, not what was learnt"
+    )
+    return f"{name}: {untrained:.2f} at the end, the trained network's maps of different patches {chance:.2f}; {verdict}."

@@ -1,0 +1,157 @@
+"""What an evaluation finds out besides the metrics: one record a patch, each study in a folder of its own."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from explain.evaluation import attribution_masks, cascade
+from explain.evaluation.answers import Answer, answer
+from explain.evaluation.attribution_masks import AttributionMasks
+from explain.evaluation.cascade import Cascade
+from explain.evaluation.counterfactual import Counterfactual, counterfactual
+from explain.evaluation.evidence import Group, groups_of
+from explain.evaluation.settings import Settings
+from explain.evaluation.variants import over_seeds
+from explain.explainer import Explainer
+from explain.methods.sise import SISE
+from explain.records import Maker, maker_of
+from explain.subjects import Subject, choose_patches
+from severstal_xai.checkpoint import ModelCard
+from severstal_xai.classes import CLASSES
+from severstal_xai.files import sha256
+from severstal_xai.imaging import model_input
+from severstal_xai.manifest import Manifest, Patch, Split
+from severstal_xai.model import build_classifier
+
+COUNTERFACTUAL, ANSWERS, MASKS, WORST, CASCADE = (
+    *("counterfactual", "answers", "masks"),
+    *("worst", "cascade_"),
+)
+"""Their folders; a sanity check's goes on with its method's name."""
+Found = tuple[Any, np.ndarray | None]
+"""A patch's record, and maps of it that are worth keeping."""
+
+
+_WORST = 8
+"""Patches that are shown as the worst cases."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A patch whose map is kept to be shown."""
+
+    patch: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """Something to find out about patches.
+
+    Args:
+        name: Its folder.
+        patches: Which patches.
+        maker: What makes its records what they are.
+        kind: The class of its records.
+        examine: Finds out about one patch.
+    """
+
+    name: str
+    patches: Sequence[Patch]
+    maker: Maker
+    kind: type
+    examine: Callable[[nn.Module, Subject], Found]
+
+
+def studies_of(
+    settings: Settings, card: ModelCard, manifest: Manifest, chosen: Sequence[Patch]
+) -> Iterator[Study]:
+    """Yield what is to be found out.
+
+    Args:
+        settings: The evaluation's.
+        card: The model's.
+        manifest: The data.
+        chosen: The patches that the metrics are for.
+    """
+    split = Split(settings.split)
+    marked = [patch for patch in chosen if patch.mask]
+    if settings.counterfactual and marked:
+        maker = Maker(card.weights_sha256, "label", {})
+        yield Study(COUNTERFACTUAL, marked, maker, Counterfactual, _ask_counterfactual)
+    if settings.sure is not None:
+        asked = choose_patches(manifest, split, settings.patches_per_class)
+        first = maker_of(settings.first_method(), card.weights_sha256, "prediction")
+        maker = Maker(first.weights, first.target, {**first.settings, "sure": settings.sure})
+        examine = partial(_answer, explainer=settings.first_method(), sure=settings.sure)
+        yield Study(ANSWERS, asked, maker, Answer, examine)
+    if marked and any(isinstance(one, SISE) for one in settings.explainers().values()):
+        made = maker_of(settings.sise, card.weights_sha256, "label")
+        yield Study(MASKS, marked[:1], made, AttributionMasks, partial(_masks, sise=settings.sise))
+    few = [one for one in choose_patches(manifest, split, settings.sanity_patches) if one.mask]
+    for name, explainer in settings.checked_methods().items():
+        made = maker_of(explainer, card.weights_sha256, "label")
+        maker = Maker(made.weights, made.target, {**made.settings, "seed": settings.seed})
+        untrained = cache(
+            partial(build_classifier, card.architecture, len(CLASSES), _other_seed(settings.seed))
+        )
+        yield Study(
+            CASCADE + name, few, maker, Cascade, partial(_cascade, untrained=untrained, explainer=explainer)
+        )
+
+
+def _other_seed(seed: int) -> int:
+    """Return a seed that no training began with: the run's own first weights are what it still resembles most."""
+    return int(sha256(f"untrained {seed}".encode())[:15], 16)
+
+
+def worst_of(settings: Settings, card: ModelCard, manifest: Manifest, rows: pd.DataFrame) -> Study:
+    """Return the study that makes the maps of those patches again that are right, but farthest from the defect.
+
+    Args:
+        settings: The evaluation's.
+        card: The model's.
+        manifest: The data.
+        rows: All methods' rows.
+    """
+    groups = groups_of(over_seeds(rows), str(rows["method"].iloc[0]))
+    names = groups["patch"][groups["group"] == Group.RIGHT_ELSEWHERE].head(_WORST)
+    explainer = settings.first_method()
+    return Study(
+        WORST,
+        [manifest.find(name) for name in names],
+        maker_of(explainer, card.weights_sha256, "label"),
+        Shown,
+        partial(_explain, explainer=explainer),
+    )
+
+
+def _explain(model: nn.Module, subject: Subject, *, explainer: Explainer) -> Found:
+    assert subject.label is not None
+    image = torch.from_numpy(model_input(subject.grey)).to(next(model.parameters()).device)
+    maps = explainer(model, image[None], torch.tensor([subject.label], device=image.device))
+    return Shown(subject.name), maps[0].cpu().numpy()
+
+
+def _ask_counterfactual(model: nn.Module, subject: Subject) -> Found:
+    return counterfactual(model, subject), None
+
+
+def _answer(model: nn.Module, subject: Subject, *, explainer: Explainer, sure: float) -> Found:
+    found, saliency = answer(model, subject, explainer, sure)
+    return found, saliency if found.suspected else None
+
+
+def _masks(model: nn.Module, subject: Subject, *, sise: SISE) -> Found:
+    return attribution_masks.examine(model, subject, sise)
+
+
+def _cascade(
+    model: nn.Module, subject: Subject, *, untrained: Callable[[], nn.Module], explainer: Explainer
+) -> Found:
+    return cascade.examine(model, untrained().to(next(model.parameters()).device), subject, explainer)
