@@ -17,6 +17,8 @@ from severstal_xai.strips import cut, stitch, windows
 _ENDINGS = (".jpg", ".jpeg", ".png")
 WHOLE = -1
 """The window of a subject that is one patch itself."""
+DARK = 10
+"""Grey values below show no steel but the dark beside the strip."""
 
 
 @dataclass(frozen=True)

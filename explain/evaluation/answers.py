@@ -15,7 +15,7 @@ from torch import nn
 
 from explain.explainer import Explainer
 from explain.maps import otsu
-from explain.subjects import Subject
+from explain.subjects import DARK, Subject
 from severstal_xai.classes import SOUND
 from severstal_xai.imaging import model_input
 
@@ -23,14 +23,17 @@ _COHERENT = 0.5
 """Of a map's energy, that its strongest region holds at least, to be called the evidence."""
 _OUTSIDE = 0.1
 """Of the region's pixels, that lie on the marked defect at most, for it to be called elsewhere."""
+_DARK_SHARE = 0.5
+"""Of the region's pixels, that show no steel, from which on the answer rests on the dark."""
 
 
 class Kind(StrEnum):
-    """What a suspected label error may be."""
+    """What a suspected label error may be; or what else a sure answer without a defect under it is."""
 
     OVERLOOKED = "marked sound: a defect overlooked?"
     OTHER_CLASS = "marked as another class: a second defect, or the wrong class?"
     SEGMENT = "the marked class, but elsewhere: a segment wrong or too small?"
+    NO_STEEL = "the dark beside the strip: no label error, but a model that is sure for a wrong reason"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Answer:
         probability: Its probability.
         energy: Share of the map's energy, 0 to 1, that the strongest region holds; None where nobody looked.
         overlap: Share of that region's pixels that lie on the marked defect.
+        dark: Share of the region's pixels that show no steel.
         box: The region's first row and column and one past its last: top, left, bottom, right.
     """
 
@@ -53,15 +57,18 @@ class Answer:
     probability: float
     energy: float | None = None
     overlap: float | None = None
+    dark: float | None = None
     box: list[int] | None = None
 
     @property
     def suspected(self) -> Kind | None:
         """What kind of label error is suspected; None for none."""
-        if self.energy is None or self.overlap is None:
+        if self.energy is None or self.overlap is None or self.dark is None:
             return None
         if self.energy < _COHERENT or self.overlap > _OUTSIDE:
             return None
+        if self.dark > _DARK_SHARE:
+            return Kind.NO_STEEL
         if self.label == SOUND.id:
             return Kind.OVERLOOKED
         return Kind.SEGMENT if self.label == self.prediction else Kind.OTHER_CLASS
@@ -103,6 +110,7 @@ def answer(
             said.probability,
             energy=float(saliency[region].sum() / saliency.sum()),
             overlap=float(mask[region].mean()),
+            dark=float((subject.grey < DARK)[region].mean()),
             box=[int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1],
         ),
         saliency,

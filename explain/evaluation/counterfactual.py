@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, UInt8
 from scipy.signal import fftconvolve
 from torch import nn
 
-from explain.subjects import Subject
+from explain.subjects import DARK, Subject
 from severstal_xai.files import sha256
 from severstal_xai.imaging import model_input
 
@@ -24,8 +24,6 @@ LARGEST = 0.5
 """The share of the patch up to which there is enough of the surroundings to paint with."""
 _REACH = 5.0
 """Of the painting, in pixels."""
-_DARK = 10
-"""Grey values below are the dark beside the strip: to paint there would prove nothing."""
 
 Area = Bool[np.ndarray, "height width"]
 Grey = UInt8[np.ndarray, "height width"]
@@ -85,7 +83,7 @@ def painted_pictures(name: str, grey: Grey, mask: Area) -> tuple[Grey | None, Gr
     area = grown(mask)
     if area.mean() > LARGEST:
         return None, None
-    other = moved(area, dark=grey < _DARK, seed=int(sha256(name.encode())[:15], 16))
+    other = moved(area, dark=grey < DARK, seed=int(sha256(name.encode())[:15], 16))
     return paint_over(grey, area), None if other is None else paint_over(grey, other)
 
 
@@ -108,7 +106,8 @@ def moved(area: Area, dark: Area, seed: int) -> Area | None:
 
     Args:
         area: What must not be touched.
-        dark: Pixels that show no steel: the new place holds at most as many of them as the old one.
+        dark: Pixels that show no steel, where painting would prove nothing: the new place holds at most as many of them as
+            the old one.
         seed: Of the lot.
 
     Returns:

@@ -1,6 +1,5 @@
 """What an evaluation says, in words; all of it computed."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 from scipy.stats import spearmanr
@@ -63,11 +62,15 @@ def _beside_table_2(one: Figures) -> list[str]:
 
 
 def rank_agreement(ours: Mapping[str, float], theirs: Mapping[str, float]) -> str:
-    """Say how well two orders of the same things agree; nothing of fewer than three."""
-    if len(ours) < 3:
+    """Say how well two orders of the same things agree; nothing of fewer than three, or where all are equal."""
+    if len(ours) < 3 or min(map(_span, (ours, theirs))) == 0:
         return ""
     agreement = spearmanr([ours[name] for name in theirs], list(theirs.values())).statistic
-    return "" if math.isnan(agreement) else f"; rank correlation of the two orders {agreement:.2f}"
+    return f"; rank correlation of the two orders {agreement:.2f}"
+
+
+def _span(values: Mapping[str, float]) -> float:
+    return max(values.values()) - min(values.values())
 
 
 def _beside_table_6(evaluated: Evaluated) -> list[str]:

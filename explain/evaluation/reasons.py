@@ -21,6 +21,8 @@ from severstal_xai.markdown import table
 
 _WORST = 10
 """Patches that are named as the worst cases."""
+_FEWEST = 5
+"""Strips from which on an interval over strips says something of a class."""
 _LISTED = 30
 """Suspected label errors that the report lists; all are in the table of answers."""
 
@@ -68,19 +70,21 @@ def the_counterfactual(evaluated: Evaluated) -> str:
     if not records:
         return ""
     large = sum(one.painted is None for one in records)
+    no_room = len(records) - large - len(whole)
     left_out = (
-        f"{large} of {len(records)} patches are left out because the defect covers more than {LARGEST:.0%} of them, and "
-        f"{len(records) - large - len(whole)} because as much steel without a defect is nowhere on the patch."
-    )
+        f" Of {len(records)} patches {large} are left out because the defect covers more than {LARGEST:.0%} of them, and {no_room} "
+        "because as much steel without a defect is nowhere on the patch."
+    ) * bool(large + no_room)
     begin = f"""## The defect painted over
 
 A counterfactual, without any map: the defect, with {MARGIN} pixels around it, takes on the grey values of its surroundings; beside it the same shape
-is painted elsewhere on the patch. Means of the probability of the patch's own class. {left_out}"""
+is painted elsewhere on the patch. Means of the probability of the patch's own class.{left_out}"""
     if not whole:
         return begin
     values = np.array([[one.whole, one.painted, one.elsewhere] for one in whole], dtype=float)
     labels = np.array([one.label for one in whole])
-    lots = lots_of(evaluated.strips([one.patch for one in whole]), evaluated.seed)
+    strips = evaluated.strips([one.patch for one in whole])
+    lots = lots_of(strips, evaluated.seed)
     rows, verdicts = [], []
     for label in [*sorted(set(labels.tolist())), None]:
         among = np.ones(len(labels), dtype=bool) if label is None else labels == label
@@ -91,7 +95,8 @@ is painted elsewhere on the patch. Means of the probability of the patch's own c
         rows.append(
             [_class(label), int(among.sum()), *(f"{mean:.3f}" for mean in means), *map(_signed, measured)]
         )
-        verdicts.append(f"{_class(label)}: {_hangs(measured[2])}")
+        several = len({strip for strip, one in zip(strips, among, strict=True) if one}) >= _FEWEST
+        verdicts.append(f"{_class(label)}: {_hangs(measured[2]) if several else 'too few strips to tell'}")
     header = [
         *("class", "patches", "as it is", "defect painted", "elsewhere painted"),
         *("lost with the defect", "lost elsewhere", "difference"),
@@ -148,10 +153,10 @@ decides: the model may as well be sure for a wrong reason."""
         *("rows, columns", "suspicion"),
     ]
     more = f"\n\n{len(found) - _LISTED} more are in `answers.parquet`." if len(found) > _LISTED else ""
-    kinds = "; ".join(f"{count} {kind}" for kind, count in counts.items())
+    kinds = "\n".join(f"- {count}: {kind}" for kind, count in counts.items())
     return f"""{begin}
 
-{len(found)} in all: {kinds}
+{kinds}
 
 {table(header, rows)}{more}
 
@@ -227,6 +232,6 @@ def _depends(name: str, untrained: float, originals: Sequence[np.ndarray]) -> st
     verdict = (
         "passes: no more alike than the maps of different patches"
         if untrained <= chance
-        else "more alike than the maps of different patches: part of the map shows the image, not what was learnt"
+        else "more alike than the maps of different patches: a part of them may show the image, not what was learnt"
     )
     return f"{name}: {untrained:.2f} at the end, the trained network's maps of different patches {chance:.2f}; {verdict}."

@@ -27,6 +27,7 @@ PICTURES = (
 )
 """The pictures that a report may have."""
 _DPI = 130
+_FEW_STRIPS = 20
 
 
 def write_evaluation(folder: Path, evaluated: Evaluated) -> None:
@@ -132,10 +133,15 @@ def _head(evaluated: Evaluated) -> str:
         if evaluated.same_data
         else "\n\n**The model was trained on other data than this**: patches that it learnt from may be among these."
     )
+    few = (
+        ""
+        if strips >= _FEW_STRIPS
+        else f"\n\n**Only {strips} strips**: intervals of so few are narrower than they should be, and nothing here proves much."
+    )
     return f"""# Evaluation of {evaluated.run}
 
 {evaluated.architecture}, {patches:,} patches of {strips:,} strips ({counts}); the class explained is the patch's own. The model names
-{right:.0%} of them rightly.{other}"""
+{right:.0%} of them rightly.{other}{few}"""
 
 
 def _how(evaluated: Evaluated) -> str:

@@ -92,7 +92,8 @@ def studies_of(
         yield Study(ANSWERS, asked, maker, Answer, examine)
     if marked and any(isinstance(one, SISE) for one in settings.explainers().values()):
         made = maker_of(settings.sise, card.weights_sha256, "label")
-        yield Study(MASKS, marked[:1], made, AttributionMasks, partial(_masks, sise=settings.sise))
+        largest = max(marked, key=lambda patch: patch.defect_pixels)
+        yield Study(MASKS, [largest], made, AttributionMasks, partial(_masks, sise=settings.sise))
     few = [one for one in choose_patches(manifest, split, settings.sanity_patches) if one.mask]
     for name, explainer in settings.checked_methods().items():
         made = maker_of(explainer, card.weights_sha256, "label")

@@ -7,6 +7,7 @@ import numpy as np
 
 from explain.evaluation.answers import Answer
 from explain.evaluation.controls import CONTROLS
+from explain.evaluation.rows import ORDERED
 from explain.evaluation.studies import ANSWERS
 from explain.evaluation.summary import METRICS, Evaluated, Figures, figures_of
 from explain.evaluation.variants import seeds_of, thresholds_of
@@ -160,7 +161,7 @@ def time(evaluated: Evaluated) -> str:
             *(f"{paper:g}" for paper in TABLE_7.get(str(name), ())),
         ]
         for name, some in seconds
-        if name not in CONTROLS
+        if name not in CONTROLS and not str(name).endswith(ORDERED)
     ]
     rows = [[*row, *([""] * (5 - len(row)))] for row in rows]
     header = ["method", f"mean, {evaluated.device}", "median", "paper: VGG16, T4", "paper: ResNet-50, T4"]

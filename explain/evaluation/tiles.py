@@ -118,11 +118,11 @@ def counterfactual(evaluated: Evaluated) -> Figure | None:
             assert painted is not None
             assert elsewhere is not None
             shown = [
-                Tile(_bare(subject), f"as it is: {one.whole:.2f}"),
+                Tile(_bare(subject), f"class {label}: {one.whole:.2f}"),
                 Tile(as_rgb(painted), f"defect painted: {one.painted:.2f}"),
                 Tile(as_rgb(elsewhere), f"elsewhere: {one.elsewhere:.2f}"),
             ]
-            lines.append(Line(f"class {label}", shown))
+            lines.append(Line("", shown))
     return _in_two_columns(lines)
 
 
@@ -184,20 +184,14 @@ def _by_class(evaluated: Evaluated, names: Sequence[str]) -> list[Patch]:
 
 def _case(subject: Subject, saliency: Float[np.ndarray, "height width"]) -> Line:
     assert subject.label is not None
-    return Line(
-        f"{subject.name}\nclass {subject.label}", [Tile(_bare(subject)), Tile(_heat(subject, saliency))]
-    )
+    marked = Tile(_bare(subject), f"{subject.name}, class {subject.label}")
+    return Line("", [marked, Tile(_heat(subject, saliency))])
 
 
 def _in_two_columns(lines: Sequence[Line]) -> Figure | None:
     """Draw cases, two in a row."""
     pairs = [lines[place : place + 2] for place in range(0, len(lines), 2)]
-    return draw_tiles(
-        [
-            Line("\n\n".join(line.title for line in pair), [tile for line in pair for tile in line.tiles])
-            for pair in pairs
-        ]
-    )
+    return draw_tiles([Line("", [tile for line in pair for tile in line.tiles]) for pair in pairs])
 
 
 def _outlined(subject: Subject, picture: Picture) -> Picture:

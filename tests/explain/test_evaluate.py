@@ -38,6 +38,7 @@ MAIN = [name for name in NAMES if name != "sise_mu_0.95"]
 def made_run(made_data: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     network = build_classifier("resnet18", 5, seed=0)
+    network.get_parameter("fc.bias").data[3] += 2  # it names class 3, whatever it sees
     save_checkpoint(folder, network, ModelCard("resnet18", made_data.checksum, 1, {}))
     return folder
 
@@ -166,11 +167,11 @@ def test_the_answers_are_table_5(evaluated: Evaluated, settings: Settings, made_
     assert f"top-1 {right:.1%} (" in report
     for label, some in answers.groupby("label"):
         shares = [(some["prediction"] == known.id).mean() for known in CLASSES]
-        paper = TABLE_5[int(label)]
+        paper = TABLE_5[int(str(label))]
         cells = [f"{ours:.1%} [{theirs:.1%}]" for ours, theirs in zip(shares, paper, strict=True)]
         assert f"| {' | '.join(cells)} |" in report
     looked_at = answers[(answers["prediction"] > 0) & (answers["probability"] >= settings.sure)]
-    assert len(looked_at)  # a network of random weights names one class for all
+    assert len(looked_at) == len(answers)
     assert set(answers[answers["energy"].notna()]["patch"]) <= set(looked_at["patch"])
     assert f"calls {answers['energy'].notna().sum()} a defect" in report
 
@@ -272,7 +273,8 @@ def test_killed_in_the_midst_it_goes_on(
             raise KeyboardInterrupt
         return usual(*arguments)
 
-    elsewhere = changed(settings, output=tmp_path / "out")
+    alone = {"mus": (), "counterfactual": False, "sure": None, "sanity_patches": 0}
+    elsewhere = changed(settings, output=tmp_path / "out", **alone)
     monkeypatch.setattr("explain.evaluate.evaluate_patch", breaking)
     with pytest.raises(KeyboardInterrupt):
         evaluate(elsewhere)
@@ -281,7 +283,8 @@ def test_killed_in_the_midst_it_goes_on(
     assert done
     assert calls == 3 + 2
     same = [column for column in evaluated.rows if column != "seconds"]
-    pd.testing.assert_frame_equal(done.rows[same], evaluated.rows[same])
+    expected = evaluated.rows[evaluated.rows["method"] != "sise_mu_0.95"][same]
+    pd.testing.assert_frame_equal(done.rows[same], expected.reset_index(drop=True))
 
 
 @pytest.mark.parametrize(
@@ -308,7 +311,7 @@ def test_rows_made_otherwise_are_not_mixed(
         ({"mus": (0.1, -1.0)}, "mus -1.0, expected 0 or more"),
         ({"mus": (0.1, 0.1)}, "expected each threshold once"),
         ({"seeds": 0}, "seeds 0, expected 1"),
-        ({"sure": 1.5}, "sure 1.5, expected 0 to 1"),
+        ({"sure": 1.5}, "sure 1.5, expected 0 or more, at most 1"),
         ({"sanity": "sise,nothing"}, "method 'nothing', expected one of"),
         ({"sanity_patches": -1}, "sanity_patches -1, expected 0 or more"),
         ({"run": Path("nowhere")}, "nowhere.*no such file, expected a run folder"),

@@ -24,20 +24,21 @@ def test_the_strongest_region_is_the_one_with_most_energy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "prediction", "energy", "overlap", "expected"),
+    ("label", "energy", "overlap", "dark", "expected"),
     [
-        (0, 3, 0.9, 0.0, Kind.OVERLOOKED),
-        (1, 3, 0.9, 0.05, Kind.OTHER_CLASS),
-        (3, 3, 0.9, 0.1, Kind.SEGMENT),
-        (3, 3, 0.9, 0.2, None),  # it lies on the defect
-        (3, 3, 0.4, 0.0, None),  # the evidence is scattered
-        (3, 3, None, None, None),  # nobody looked
+        (0, 0.9, 0.0, 0.0, Kind.OVERLOOKED),
+        (1, 0.9, 0.05, 0.4, Kind.OTHER_CLASS),
+        (3, 0.9, 0.1, 0.0, Kind.SEGMENT),
+        (0, 0.9, 0.0, 0.6, Kind.NO_STEEL),
+        (3, 0.9, 0.2, 0.0, None),  # it lies on the defect
+        (3, 0.4, 0.0, 0.0, None),  # the evidence is scattered
+        (3, None, None, None, None),  # nobody looked
     ],
 )
 def test_what_is_suspected(
-    label: int, prediction: int, energy: float | None, overlap: float | None, expected: Kind | None
+    label: int, energy: float | None, overlap: float | None, dark: float | None, expected: Kind | None
 ) -> None:
-    assert Answer("a", label, prediction, 0.99, energy, overlap, [0, 0, 1, 1]).suspected == expected
+    assert Answer("a", label, 3, 0.99, energy, overlap, dark, [0, 0, 1, 1]).suspected == expected
 
 
 class Says(nn.Module):
@@ -77,6 +78,9 @@ def test_a_sure_defect_with_its_evidence_outside_of_the_mask_is_suspected() -> N
     assert found.energy == pytest.approx(600 / (600 + 0.001 * (256 * 256 - 600)), rel=1e-3)
     assert found.overlap == 0
     assert found.suspected == Kind.OVERLOOKED
+    assert found.dark == 0
+    night = Subject("a", np.zeros((256, 256), dtype=np.uint8), 0, None)
+    assert answer(Says(6.0).eval(), night, points, sure=0.9)[0].suspected == Kind.NO_STEEL
 
     mask = np.zeros((256, 256), dtype=bool)
     mask[40:60, 115:140] = True  # half of the region
