@@ -56,4 +56,5 @@ $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(INSTALLED_DEV): $(INSTALLED)
 	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@$(PIP) install -c constraints.txt --no-deps quantus  # see docs/decisions/0010
 	@touch $@
