@@ -13,33 +13,28 @@ report.md  .html       the tables and what they say, evaluation.png and maps.png
 """
 
 import dataclasses
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-from torch import Tensor
 from tqdm import tqdm
 
 from explain.company import Company, join
 from explain.controls import CONTROLS
 from explain.evaluation import Row, evaluate_patch, names_of
+from explain.evaluation_files import makers_of, open_folders, read_row, write_map, write_row
 from explain.evaluation_report import write_evaluation
 from explain.evaluation_summary import Evaluated
 from explain.explainer import Explainer
-from explain.methods import METHODS
 from explain.methods.sise import SISE
-from explain.records import Maker, check_maker, claim, maker_of
 from explain.settings import explainers_of
 from explain.subjects import choose_patches, read_patch
 from severstal_xai.checkpoint import ModelCard, load_checkpoint, read_card
 from severstal_xai.command import CONFIGS, DONE, parse_settings, run, to_yaml
 from severstal_xai.errors import InputError, check_range
-from severstal_xai.files import whole_file, write_bytes, write_text
+from severstal_xai.files import whole_file, write_text
 from severstal_xai.manifest import Manifest, Patch, Split, read_manifest
 
 _SHOWN_PER_CLASS = 1
@@ -146,41 +141,14 @@ def _choose(settings: Settings, manifest: Manifest) -> list[Patch]:
     return choose_patches(dataclasses.replace(manifest, patches=wanted), split, settings.patches_per_class)
 
 
-def _makers(settings: Settings, card: ModelCard) -> dict[str, Maker]:
-    """Return what makes each method's rows what they are."""
-    makers = {}
-    for name, explainer in settings.explainers().items():
-        made = {"steps": settings.steps}
-        if explainer is not None:
-            made |= maker_of(explainer, card.weights_sha256, "label").settings
-        for row_name in names_of(name, explainer):
-            makers[row_name] = Maker(card.weights_sha256, "label", made)
-    return makers
-
-
 def _open_folder(settings: Settings, card: ModelCard, folder: Path, company: Company) -> None:
     """Make sure that the folder holds no other rows of the methods asked for, or delete those."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"output {folder}: a file, expected a folder to make")
     if folder.resolve().is_relative_to(settings.data.resolve()):
         raise InputError(
             f"output {folder}: lies in the data folder {settings.data}, expected a folder elsewhere"
         )
-    makers = _makers(settings, card)
-    known = _OURS | set(makers) | {row for name in METHODS for row in names_of(name, METHODS[name]())}
-    others = {path.name for path in folder.glob("*")} - known
-    if others:
-        raise InputError(
-            f"output {folder}: holds {min(others)!r}, expected an empty folder or an evaluation's"
-        )
-    for name, maker in makers.items():
-        if not settings.overwrite:
-            check_maker(folder / name, maker)
-    company.wait()
-    if company.leads:
-        for name, maker in makers.items():
-            claim(folder / name, maker, overwrite=settings.overwrite)
-    company.wait()
+    makers = makers_of(settings.explainers(), card.weights_sha256, "label", {"steps": settings.steps})
+    open_folders(folder, makers, _OURS, company, overwrite=settings.overwrite)
 
 
 def _missing(settings: Settings, folder: Path, patch: Patch) -> dict[str, Explainer | None]:
@@ -206,14 +174,8 @@ def _evaluate_some(
             subject = read_patch(manifest, patch)
             for row, saliency in evaluate_patch(model, subject, todo[patch], settings.steps):
                 if patch.patch in shown:
-                    _write_map(folder / row.method / f"{patch.patch}.npy", saliency)
-                _write_row(folder / row.method, patch, row)
-
-
-def _write_map(path: Path, saliency: Tensor) -> None:
-    content = io.BytesIO()
-    np.save(content, saliency.numpy().astype(np.float16), allow_pickle=False)
-    write_bytes(path, content.getvalue())
+                    write_map(folder / row.method / f"{patch.patch}.npy", saliency)
+                write_row(folder / row.method, _of_patch(patch), row)
 
 
 def _of_patch(patch: Patch) -> dict[str, Any]:
@@ -221,18 +183,8 @@ def _of_patch(patch: Patch) -> dict[str, Any]:
     return {"image_sha256": patch.image_sha256, "mask_sha256": patch.mask_sha256, "label": patch.label}
 
 
-def _write_row(folder: Path, patch: Patch, row: Row) -> None:
-    content = json.dumps({"of": _of_patch(patch), "row": dataclasses.asdict(row)})
-    write_text(folder / f"{patch.patch}.json", content + "\n")
-
-
 def _read_row(folder: Path, patch: Patch) -> Row | None:
-    """Return a patch's row; None where there is none, or of another image or mask, or it is damaged: then it is made anew."""
-    try:
-        content = json.loads((folder / f"{patch.patch}.json").read_text(encoding="utf-8"))
-        return Row(**content["row"]) if content["of"] == _of_patch(patch) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return read_row(folder, _of_patch(patch), patch.patch)
 
 
 def _read_rows(settings: Settings, folder: Path, patches: Sequence[Patch]) -> pd.DataFrame:

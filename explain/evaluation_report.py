@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from explain.controls import CONTROLS
 from explain.evaluation import ORDERED
 from explain.evaluation_pictures import draw_figures, draw_maps
-from explain.evaluation_summary import PAPER_TABLE_2, Evaluated, Figures, figures_of
+from explain.evaluation_summary import Evaluated, Figures, figures_of
 from explain.evidence import Group, count_groups, groups_of
 from severstal_xai.bootstrap import RESAMPLES
 from severstal_xai.classes import CLASSES
@@ -29,10 +29,10 @@ _WORST = 10
 def write_evaluation(folder: Path, evaluated: Evaluated) -> None:
     """Write the report as Markdown and as one HTML file, and its pictures."""
     figures = figures_of(evaluated)
-    pictures = {"evaluation.png": _png(draw_figures(figures))}
+    pictures = {"evaluation.png": png_of(draw_figures(figures))}
     shown = draw_maps(folder, evaluated)
     if shown is not None:
-        pictures["maps.png"] = _png(shown)
+        pictures["maps.png"] = png_of(shown)
     for name, content in pictures.items():
         write_bytes(folder / name, content)
     groups = groups_of(evaluated.rows, str(evaluated.rows["method"].iloc[0]))
@@ -81,7 +81,7 @@ def report_of(
 
 
 def _against_the_model(figures: Sequence[Figures]) -> str:
-    return "## Against the model\n\nThe paper's Table 2, and insertion and deletion.\n\n" + _table(
+    return "## Against the model\n\nThe paper's Table 2, and insertion and deletion.\n\n" + metric_table(
         [one for one in figures if one.metric.column in {"drop", "increase", "insertion", "deletion"}]
     )
 
@@ -91,7 +91,7 @@ def _against_the_masks(figures: Sequence[Figures]) -> str:
     if not some:
         return "## Against the masks\n\nNo defect is marked on these patches."
     left_out = f" Patches without a mask, {some[0].undefined}, are left out." * bool(some[0].undefined)
-    return f"## Against the masks\n\nHow much of a map lies on the marked defect.{left_out}\n\n{_table(some)}"
+    return f"## Against the masks\n\nHow much of a map lies on the marked defect.{left_out}\n\n{metric_table(some)}"
 
 
 def _right_reason(evaluated: Evaluated, groups: pd.DataFrame) -> list[str]:
@@ -129,7 +129,8 @@ Right, but farthest from the defect: {named or "none"}. All patches by their gro
     ]
 
 
-def _table(figures: Sequence[Figures]) -> str:
+def metric_table(figures: Sequence[Figures]) -> str:
+    """Return metrics as a table, a line for each method and control, the paper's figures beside ours."""
     header = ["method"]
     for one in figures:
         header.append(f"{one.metric.title} ({'higher' if one.metric.more_is_better else 'lower'} is better)")
@@ -143,8 +144,7 @@ def _table(figures: Sequence[Figures]) -> str:
             measure = one.measures[name]
             row.append(f"{measure.value:.2f} ({measure.low:.1f} to {measure.high:.1f}){mark}")
             if one.metric.paper is not None:
-                paper = PAPER_TABLE_2.get(name)
-                row.append("" if paper is None else f"{paper[one.metric.paper]:g}")
+                row.append(f"{one.metric.paper[name]:g}" if name in one.metric.paper else "")
         rows.append(row)
     return table(header, rows) + (
         "\n\n† not shown to be better than the best map that knows nothing of the model (those in italics): the interval of "
@@ -154,6 +154,14 @@ def _table(figures: Sequence[Figures]) -> str:
 
 def findings(evaluated: Evaluated, figures: Sequence[Figures]) -> list[str]:
     """Say in words what the figures come to; all of it computed."""
+    empty = evaluated.rows[evaluated.rows["empty"]].groupby("method")["patch"].nunique()
+    return what_they_say(figures) + [
+        f"{name} found nothing (a map of zeros) on {count} patches." for name, count in empty.items()
+    ]
+
+
+def what_they_say(figures: Sequence[Figures]) -> list[str]:
+    """Say how the methods' order agrees with the paper's, and which are not shown to beat the controls."""
     said = []
     for one in figures:
         if one.metric.paper is not None:
@@ -171,25 +179,22 @@ def findings(evaluated: Evaluated, figures: Sequence[Figures]) -> list[str]:
             said.append(
                 f"{one.metric.title}: not shown to beat the best control, {best}: {', '.join(short)}."
             )
-    empty = evaluated.rows[evaluated.rows["empty"]].groupby("method")["patch"].nunique()
-    said += [f"{name} found nothing (a map of zeros) on {count} patches." for name, count in empty.items()]
     return said
 
 
 def _beside_the_paper(one: Figures) -> list[str]:
     """Say how the order of the paper's methods here agrees with the paper's."""
-    place = one.metric.paper
-    assert place is not None
-    shared = [name for name in PAPER_TABLE_2 if name in one.measures]
+    paper = one.metric.paper or {}
+    shared = [name for name in paper if name in one.measures]
     if len(shared) < 2:
         return []
     sign = -1 if one.metric.more_is_better else 1
     ours = sorted(shared, key=lambda name: sign * one.measures[name].value)
-    theirs = sorted(shared, key=lambda name: sign * PAPER_TABLE_2[name][place])
+    theirs = sorted(shared, key=lambda name: sign * paper[name])
     line = f"{one.metric.title}: best of the paper's methods here is {ours[0]}, in the paper {theirs[0]}"
     if len(shared) > 2:
         agreement = spearmanr(
-            [one.measures[name].value for name in shared], [PAPER_TABLE_2[name][place] for name in shared]
+            [one.measures[name].value for name in shared], [paper[name] for name in shared]
         ).statistic
         line += "" if math.isnan(agreement) else f"; rank correlation of the two orders {agreement:.2f}"
     said = [f"{line}. Here: {', '.join(ours)}; there: {', '.join(theirs)}."]
@@ -224,7 +229,8 @@ In brackets: the middle 95 % of {RESAMPLES:,} bootstrap samples of the strips. T
 rows are in `per_patch.parquet`."""
 
 
-def _png(figure: Figure) -> bytes:
+def png_of(figure: Figure) -> bytes:
+    """Return a figure as a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=_DPI)
     return content.getvalue()

@@ -1,6 +1,6 @@
 """What an evaluation's rows come to: each metric's mean for each method, with its interval, beside the controls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,18 +30,23 @@ class Metric:
         column: Of the rows.
         title: Of the table.
         more_is_better: Whether a higher value is the better.
-        paper: The place of the paper's figure in `PAPER_TABLE_2`; None where it has none.
+        paper: The paper's figures by the method's name, in per cent; None where it has none.
     """
 
     column: str
     title: str
     more_is_better: bool
-    paper: int | None = None
+    paper: Mapping[str, float] | None = None
 
 
 METRICS = (
-    Metric("drop", "Drop %", more_is_better=False, paper=0),
-    Metric("increase", "Increase %", more_is_better=True, paper=1),
+    Metric("drop", "Drop %", more_is_better=False, paper={name: it[0] for name, it in PAPER_TABLE_2.items()}),
+    Metric(
+        "increase",
+        "Increase %",
+        more_is_better=True,
+        paper={name: it[1] for name, it in PAPER_TABLE_2.items()},
+    ),
     Metric("insertion", "Insertion AUC, %", more_is_better=True),
     Metric("deletion", "Deletion AUC, %", more_is_better=False),
     Metric("energy_pointing", "EBPG %", more_is_better=True),
@@ -97,15 +102,29 @@ class Figures:
 
 def figures_of(evaluated: Evaluated) -> list[Figures]:
     """Return what the metrics come to; one that was left out or is nowhere defined is missing."""
-    rows = evaluated.rows
-    strips = rows.groupby("patch", sort=True)["strip"].first()
-    lots = np.concatenate([np.ones((1, len(strips))), resample(list(strips), RESAMPLES, evaluated.seed)])
+    return summarise(evaluated.rows, METRICS, evaluated.seed, unit="patch", group="strip")
+
+
+def summarise(
+    rows: pd.DataFrame, metrics: Sequence[Metric], seed: int, *, unit: str, group: str
+) -> list[Figures]:
+    """Return what metrics come to; one that was left out or is nowhere defined is missing.
+
+    Args:
+        rows: A row for each unit and method.
+        metrics: Columns of the rows.
+        seed: Of the intervals' lot.
+        unit: The column that names what each method was asked about, and what a mean is taken over.
+        group: The column that names what units are alike in: the intervals' lot draws these.
+    """
+    groups = rows.groupby(unit, sort=True)[group].first()
+    lots = np.concatenate([np.ones((1, len(groups))), resample(list(groups), RESAMPLES, seed)])
     found = []
-    for metric in METRICS:
+    for metric in metrics:
         values = rows.pivot_table(
-            index="patch", columns="method", values=metric.column, dropna=False, observed=True
+            index=unit, columns="method", values=metric.column, dropna=False, observed=True
         )
-        values = 100 * values.reindex(strips.index).astype(float)
+        values = 100 * values.reindex(groups.index).astype(float)
         known = values.notna().all(axis=1).to_numpy()
         if known.any():
             by_method = {name: values[name].to_numpy() for name in dict.fromkeys(rows["method"])}
