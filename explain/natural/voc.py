@@ -90,8 +90,8 @@ def _check_voc(root: Path, task: str) -> None:
             raise InputError("empty, expected the names of the test set's images")
 
 
-DrawVoc = Callable[[str, tuple[int, int], Marks], Masks]
-"""From a photograph's name, its (height, width) and the marked boxes to the masks."""
+DrawVoc = Callable[[str, Marks, tuple[int, int]], Masks]
+"""From a photograph's name, the marked boxes and the size (height, width) to the masks."""
 
 
 def _collect_voc(
@@ -109,7 +109,7 @@ def _collect_voc(
             rejects.append(Reject(name, str(error)))
             continue
         targets = tuple(sorted({label for label, _ in marks}))
-        read = partial(_read_voc, dataset, place, partial(draw, name, marks=marks))
+        read = partial(_read_voc, dataset, place, partial(draw, name, marks))
         empty += not targets
         if targets:
             photos.append(Photo(name, Path(dataset.images[place]), targets, sha256(content), read))
@@ -167,11 +167,11 @@ def _read_voc(dataset: VOCDetection, place: int, draw: Callable[[tuple[int, int]
     return Seen(pixels, draw((pixels.shape[0], pixels.shape[1])))
 
 
-def _voc_boxes(_name: str, size: tuple[int, int], marks: Marks) -> Masks:
+def _voc_boxes(_name: str, marks: Marks, size: tuple[int, int]) -> Masks:
     return boxes_as_masks(size, marks)
 
 
-def _voc_segments(paths: Mapping[str, Path], name: str, size: tuple[int, int], marks: Marks) -> Masks:
+def _voc_segments(paths: Mapping[str, Path], name: str, marks: Marks, size: tuple[int, int]) -> Masks:
     """Return the classes' pixels; of a class whose objects are void, none."""
     try:
         with Image.open(paths[name]) as image:
