@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool
 from torchvision.datasets import CocoDetection
 
-from explain.natural.photos import DAMAGED, Collection, Photo, Reject, Seen, boxes_as_masks, damaged
+from explain.natural.photos import Collection, Photo, Reject, Seen, boxes_as_masks, read_pixels
 from severstal_xai.errors import InputError, about
 from severstal_xai.files import check_name, sha256
 
@@ -74,7 +74,7 @@ DrawCoco = Callable[[Any, Mapping[str, Any]], Bool[np.ndarray, "height width"]]
 def _collect_coco(dataset: CocoDetection, draw: DrawCoco) -> Collection:
     photos: dict[str, Photo] = {}
     rejects, empty = [], 0
-    for place, number in enumerate(dataset.ids):
+    for number in dataset.ids:
         annotations = dataset.coco.imgToAnns[number]
         try:
             name = _coco_name(dataset.coco.imgs[number], photos)
@@ -86,7 +86,9 @@ def _collect_coco(dataset: CocoDetection, draw: DrawCoco) -> Collection:
         if targets:
             marked = sha256(json.dumps(annotations, sort_keys=True).encode())
             path = Path(dataset.root) / dataset.coco.imgs[number]["file_name"]
-            photos[name] = Photo(name, path, targets, marked, partial(_read_coco, dataset, place, draw))
+            photos[name] = Photo(
+                name, path, targets, marked, partial(_read_coco, path, dataset.coco, number, draw)
+            )
     classes = tuple(str(dataset.coco.cats[number].get("name", number)) for number in COCO_IDS)
     return Collection(classes, tuple(photos[name] for name in sorted(photos)), tuple(rejects), empty)
 
@@ -111,21 +113,16 @@ def _coco_target(annotation: Mapping[str, Any]) -> int:
     return COCO_IDS.index(category)
 
 
-def _read_coco(dataset: CocoDetection, place: int, draw: DrawCoco) -> Seen:
-    try:
-        image, annotations = dataset[place]
-        pixels = np.asarray(image)
-    except DAMAGED as error:
-        raise damaged(error) from error
-    told = dataset.coco.imgs[dataset.ids[place]]
-    size = (told["height"], told["width"])
+def _read_coco(path: Path, coco: Any, number: int, draw: DrawCoco) -> Seen:
+    pixels = read_pixels(path)
+    size = (coco.imgs[number]["height"], coco.imgs[number]["width"])
     if pixels.shape[:2] != size:
         raise InputError(f"image of {pixels.shape[:2]} pixels (height, width), expected {size} as annotated")
     masks: dict[int, np.ndarray] = {}
-    for one in annotations:
+    for one in coco.imgToAnns[number]:
         target = _coco_target(one)
         with about(f"annotation {one.get('id')}"):
-            mask = draw(dataset.coco, one)
+            mask = draw(coco, one)
         masks[target] = masks.get(target, np.zeros(size, dtype=bool)) | mask
     return Seen(pixels, masks)
 

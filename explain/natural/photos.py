@@ -20,7 +20,7 @@ Marks = Sequence[tuple[int, Box]]
 """Classes and their boxes."""
 Masks = Mapping[int, Bool[np.ndarray, "height width"]]
 DAMAGED: tuple[type[Exception], ...] = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises of a damaged image, and ElementTree of XML."""
+"""What Pillow raises of a damaged image."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,18 @@ class Collection:
     empty: int
 
 
-def damaged(error: BaseException) -> InputError:
-    """Return what a damaged image is refused with."""
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return InputError(f"damaged image file: {reason}, expected a whole JPEG")
+def read_pixels(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """Read an image as torchvision's readers do, but leave no file open where it is damaged.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except DAMAGED as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"damaged image file: {reason}, expected a whole JPEG") from error
 
 
 def boxes_as_masks(size: tuple[int, int], marks: Marks) -> Masks:

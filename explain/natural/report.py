@@ -31,16 +31,19 @@ _NAMES: Mapping[str, str] = {
     "resnet50": "ResNet-50",
 }
 _MASKS: Mapping[tuple[Dataset, MaskKind], str] = {
-    (
-        "voc2007",
-        "boxes",
-    ): "Masks are all boxes of the class, those of objects marked difficult, too.",
-    ("voc2007", "segments"): (
-        "Masks are the class's pixels in the segmentation, which a part of the test set has; borders and difficult objects "
-        "are void there and belong to no class."
+    ("voc2007", "boxes"): (
+        "The ground truth is the objects of the annotations, those marked difficult, too. A mask is all boxes of a class."
     ),
-    ("coco2014", "boxes"): "Masks are all boxes of the class, those of crowds, too.",
-    ("coco2014", "segments"): "Masks are all segments of the class, crowds, too.",
+    ("voc2007", "segments"): (
+        "The ground truth is the objects of the annotations, those marked difficult, too. A mask is a class's pixels in the "
+        "segmentation, which a part of the test set has; borders and difficult objects are void there and belong to no class."
+    ),
+    ("coco2014", "boxes"): (
+        "The ground truth is the annotated instances, and crowds, too. A mask is all boxes of a class."
+    ),
+    ("coco2014", "segments"): (
+        "The ground truth is the annotated instances, and crowds, too. A mask is all segments of a class."
+    ),
 }
 _AGAINST_MODEL = {"drop", "increase", "insertion", "deletion"}
 
@@ -150,7 +153,7 @@ def _about(evaluated: Evaluated) -> str:
 def _undefined(figures: Sequence[Figures]) -> str:
     """Say on how many pairs no mask is left."""
     left_out = figures[0].undefined if figures else 0
-    return f" {left_out:,} pairs are left out: their mask has no pixel, at this size or at all." * bool(
+    return f" Pairs whose mask has no pixel, at this size or at all, are left out: {left_out:,}." * bool(
         left_out
     )
 

@@ -23,7 +23,7 @@ from explain.natural.photos import (
     Reject,
     Seen,
     boxes_as_masks,
-    damaged,
+    read_pixels,
 )
 from severstal_xai.errors import InputError, about
 from severstal_xai.files import check_name, sha256
@@ -109,10 +109,11 @@ def _collect_voc(
             rejects.append(Reject(name, str(error)))
             continue
         targets = tuple(sorted({label for label, _ in marks}))
-        read = partial(_read_voc, dataset, place, partial(draw, name, marks))
+        path = Path(dataset.images[place])
+        read = partial(_read_voc, path, partial(draw, name, marks))
         empty += not targets
         if targets:
-            photos.append(Photo(name, Path(dataset.images[place]), targets, sha256(content), read))
+            photos.append(Photo(name, path, targets, sha256(content), read))
     return Collection(VOC_CLASSES, tuple(photos), tuple(rejects), empty)
 
 
@@ -158,12 +159,8 @@ def read_voc_marks(content: bytes) -> Marks:
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
-def _read_voc(dataset: VOCDetection, place: int, draw: Callable[[tuple[int, int]], Masks]) -> Seen:
-    try:
-        image, _ = dataset[place]
-        pixels = np.asarray(image)
-    except DAMAGED as error:
-        raise damaged(error) from error
+def _read_voc(path: Path, draw: Callable[[tuple[int, int]], Masks]) -> Seen:
+    pixels = read_pixels(path)
     return Seen(pixels, draw((pixels.shape[0], pixels.shape[1])))
 
 
