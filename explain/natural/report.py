@@ -120,7 +120,7 @@ def report_of(evaluated: Evaluated, figures: Sequence[Figures], *, with_maps: bo
         _about(evaluated),
         f"## Against the model\n\nThe paper's Table {number}, Drop % and Increase %.\n\n{metric_table(against_model)}",
         f"## Against the masks\n\nThe paper's Table {number}, EBPG, mIoU and Bbox.{_undefined(against_masks)}\n\n"
-        + (metric_table(against_masks) if against_masks else "No mask is left at this size."),
+        + (metric_table(against_masks) if against_masks else "No mask has a pixel, at this size or at all."),
         "## What they say\n\n" + "\n".join(f"- {line}" for line in findings(rows, figures)),
         *([maps] if with_maps else []),
         _accuracy(evaluated),

@@ -108,7 +108,7 @@ def load_network(path: Path, dataset: Dataset, architecture: Architecture) -> nn
         InputError: The file is damaged, or not that network's; the message names the first tensor that does not fit.
     """
     build, rename, first = _NETWORKS[architecture]
-    with about(f"weights {path}"):
+    with about(f"weights {path}, as {architecture} for {dataset}"):
         network = build(CLASSES[dataset])
         tensors = _fit(_read(path), network.state_dict(), rename)
     tensors[first] = tensors[first][:, [2, 1, 0]] * _UNIT

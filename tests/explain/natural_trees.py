@@ -62,15 +62,18 @@ def _resnet50_of_caffe(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Ten
 
 def save_vgg16(path: Path, classes: int, seed: int) -> Any:
     """Save random weights in TorchRay's form; return the network that has them, float64, which takes BGR grey levels."""
-    network: Any = build_classifier("vgg16", classes, seed=seed)
+    with torch.device("meta"):
+        network: Any = build_classifier("vgg16", classes, seed=0)
+    network.to_empty(device="cpu")
+    chance = torch.Generator().manual_seed(seed)
     with torch.no_grad():
+        for value in network.parameters():  # as large at the end as at the beginning (He et al., 2015)
+            bound = (6 / value[0].numel()) ** 0.5 if value.ndim > 1 else 0.1
+            value.uniform_(-bound, bound, generator=chance)
         network.features[0].weight /= 64
-        network.classifier[6].weight *= 30
         for module in network.features:
             if isinstance(module, nn.MaxPool2d):
                 module.ceil_mode = True
-            if isinstance(module, nn.Conv2d) and module.bias is not None:
-                module.bias.add_(0.05)
     numbers = {"0": "0", "3": "2", "6": "4"}
     shapes = {"classifier.0.weight": (-1, 512, 7, 7), "classifier.3.weight": (-1, 4096, 1, 1)}
     tensors = {}

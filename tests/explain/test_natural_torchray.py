@@ -1,7 +1,7 @@
 """TorchRay's networks: a file of their form gives the network that Caffe's would be, written here with torchvision alone."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,10 @@ def resnet50(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 
 
 @pytest.fixture(scope="module")
-def vgg16(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+def vgg16(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Any]]:
     path = tmp_path_factory.mktemp("weights") / "vgg16.pth.tar"
-    return path, save_vgg16(path, classes=20, seed=0)
+    yield path, save_vgg16(path, classes=20, seed=0)
+    path.unlink()  # half a GB
 
 
 @pytest.mark.parametrize("size", [64, 96])
@@ -56,25 +57,31 @@ def test_resnet50_answers_as_caffes(resnet50: tuple[Path, Any], size: int) -> No
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)  # the input is rounded to float32
 
 
-def test_vgg16_answers_as_caffes_at_224_and_with_its_head_at_every_place_of_a_larger_image(
-    vgg16: tuple[Path, Any],
-) -> None:
+def test_vgg16_answers_as_caffes(vgg16: tuple[Path, Any]) -> None:
     path, caffe = vgg16
-    network = load_network(path, "voc2007", "vgg16")
     pixels = pixels_of(224)
     with torch.no_grad():
         expected = caffe(as_caffe_sees_it(pixels))
-        found = network.double()(torch.from_numpy(network_input(pixels)).double()[None])
-        assert expected.std() > 1e-3
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
-        large = pixels_of(256)  # 8 x 8 places, so that the head fits at four
-        features = caffe.features(as_caffe_sees_it(large))
-        answers = [
-            caffe.classifier(features[:, :, down : down + 7, across : across + 7].flatten(1))
-            for down, across in itertools.product(range(2), repeat=2)
-        ]
-        found = network(torch.from_numpy(network_input(large)).double()[None])
-    torch.testing.assert_close(found, torch.stack(answers).mean(dim=0), rtol=1e-5, atol=1e-6)
+        network = load_network(path, "voc2007", "vgg16").double()
+        found = network(torch.from_numpy(network_input(pixels)).double()[None])
+    assert expected.std() > 1e-3
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_head_looks_at_every_place_of_a_larger_image_and_the_answers_are_averaged() -> None:
+    chance = torch.Generator().manual_seed(0)
+    first, last = nn.Linear(3 * 49, 8).double(), nn.Linear(8, 5).double()
+    classifier = nn.Sequential(first, nn.ReLU(), last)
+    network = SlidingVGG(nn.Identity(), classifier)
+    images = torch.randn(2, 3, 8, 9, generator=chance, dtype=torch.float64)  # the head fits at 2 x 3 places
+    convolved = nn.functional.conv2d(images, first.weight.reshape(8, 3, 7, 7), first.bias).relu()
+    expected = nn.functional.conv2d(convolved, last.weight[:, :, None, None], last.bias).mean(dim=(2, 3))
+    torch.testing.assert_close(network(images), expected)
+    answers = [
+        classifier(images[:, :, down : down + 7, across : across + 7].flatten(1))
+        for down, across in itertools.product(range(2), range(3))
+    ]
+    torch.testing.assert_close(network(images), torch.stack(answers).mean(dim=0))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +138,7 @@ def resaved(path: Path, tmp_path: Path, changes: Mapping[str, Tensor | None]) ->
 def test_a_tensor_that_does_not_fit_is_named(
     resnet50: tuple[Path, Any], tmp_path: Path, changes: Any, words: str
 ) -> None:
-    with pytest.raises(InputError, match=rf"changed\.pth: .*{words}"):
+    with pytest.raises(InputError, match=rf"changed\.pth, as resnet50 for voc2007: .*{words}"):
         load_network(resaved(resnet50[0], tmp_path, changes), "voc2007", "resnet50")
 
 
@@ -155,7 +162,7 @@ def test_weights_of_another_network_or_data_set_are_refused(
 @pytest.mark.parametrize("content", [b"", b"no pickle at all", b"\x80\x02}q\x00.", b"\x80\x02]q\x00."])
 def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.pth.tar").write_bytes(content)
-    with pytest.raises(InputError, match=r"w\.pth\.tar: .*expected") as caught:
+    with pytest.raises(InputError, match=r"w\.pth\.tar, as resnet50 for voc2007: .*expected") as caught:
         load_network(tmp_path / "w.pth.tar", "voc2007", "resnet50")
     assert "\n" not in str(caught.value)
 
@@ -163,7 +170,7 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes) -> None:
 def test_half_a_file_is_refused(resnet50: tuple[Path, Any], tmp_path: Path) -> None:
     content = resnet50[0].read_bytes()
     (tmp_path / "half.pth.tar").write_bytes(content[: len(content) // 2])
-    with pytest.raises(InputError, match=r"half\.pth\.tar: cannot be read"):
+    with pytest.raises(InputError, match=r"half\.pth\.tar, as resnet50 for voc2007: cannot be read"):
         load_network(tmp_path / "half.pth.tar", "voc2007", "resnet50")
 
 
