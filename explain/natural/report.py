@@ -138,9 +138,9 @@ def _about(evaluated: Evaluated) -> str:
         if settings.images_at_most is None
         else f" (drawn by lot, at most {settings.images_at_most:,} wanted)"
     )
-    empty = f" {evaluated.empty:,} images without an object are left out." * bool(evaluated.empty)
+    empty = f" Images without an object are left out: {evaluated.empty:,}." * bool(evaluated.empty)
     rejected = (
-        f" {len(evaluated.rejects):,} images could not be used; they are in `rejected.csv`, with the reasons."
+        f" Images that could not be used are in `rejected.csv`, with the reasons: {len(evaluated.rejects):,}."
         * bool(evaluated.rejects)
     )
     return (

@@ -246,7 +246,10 @@ def test_an_image_that_cannot_be_read_is_a_reject_and_the_others_are_evaluated(
     assert [line.split(",")[0] for line in listed] == ["image", "000001", "000004", "000006"]
     assert "damaged image file" in listed[1]
     assert "000006.jpg cannot be read (No such file or directory)" in listed[3]
-    assert "3 images could not be used" in (tmp_path / "out" / "report.md").read_text()
+    assert (
+        "could not be used are in `rejected.csv`, with the reasons: 3."
+        in (tmp_path / "out" / "report.md").read_text()
+    )
     (voc / "JPEGImages" / "000002.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"none can be used, expected one at least; 00000\d: "):
         evaluate_natural(own)
@@ -308,7 +311,7 @@ def test_the_command_works_by_its_flags_on_coco(tmp_path: Path, capsys: pytest.C
     assert printed.startswith(f"{tmp_path / 'out'}: 4 pairs of 2 images; begin with")
     report = (tmp_path / "out" / "report.md").read_text()
     assert "# MS COCO 2014 (validation), ResNet-50" in report
-    assert "1 images without an object are left out" in report
+    assert "Images without an object are left out: 1." in report
     assert re.search(r"\| grad_cam \|.*\| 33\.42 \|.*\| 48\.39 \|", report)  # Table 4
     assert "Insertion AUC" in report
     table = pd.read_parquet(tmp_path / "out" / "per_pair.parquet")
