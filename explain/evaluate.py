@@ -17,7 +17,7 @@ report.md  .html       the tables and what they say, with their pictures
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,8 @@ from torch import nn
 from tqdm import tqdm
 
 from explain.company import Company, join
-from explain.evaluation.files import read_record, write_maps, write_record
+from explain.evaluation.controls import CONTROLS
+from explain.evaluation.files import of_patch, read_record, write_maps, write_record
 from explain.evaluation.report import PICTURES, write_evaluation
 from explain.evaluation.rows import Row, evaluate_patch, names_of
 from explain.evaluation.settings import Settings
@@ -46,9 +47,9 @@ from explain.evaluation.summary import Evaluated
 from explain.evaluation.variants import is_variant
 from explain.explainer import Explainer
 from explain.methods import METHODS
-from explain.records import Maker, check_maker, claim, maker_of
+from explain.records import claim
 from explain.subjects import Subject, choose_patches, read_patch
-from severstal_xai.checkpoint import ModelCard, load_checkpoint, read_card
+from severstal_xai.checkpoint import load_checkpoint, read_card
 from severstal_xai.command import CONFIGS, DONE, parse_settings, run, to_yaml
 from severstal_xai.errors import InputError
 from severstal_xai.files import whole_file, write_text
@@ -77,9 +78,13 @@ def evaluate(settings: Settings) -> Evaluated | None:
     patches = _choose(settings, manifest)
     folder = settings.output or settings.run / "evaluation"
     studies = list(studies_of(settings, card, manifest, patches))
-    _open_folder(
-        settings, folder, _makers(settings, card) | {one.name: one.maker for one in studies}, company
-    )
+    if folder.resolve().is_relative_to(settings.data.resolve()):
+        raise InputError(
+            f"output {folder}: lies in the data folder {settings.data}, expected a folder elsewhere"
+        )
+    makers = makers_of(settings.explainers(), card.weights_sha256, "label", {"steps": settings.steps})
+    makers |= {study.name: study.maker for study in studies}
+    open_folders(folder, makers, _is_ours, company, overwrite=settings.overwrite)
 
     @cache
     def model() -> nn.Module:
@@ -131,46 +136,11 @@ def _choose(settings: Settings, manifest: Manifest) -> list[Patch]:
     return choose_patches(dataclasses.replace(manifest, patches=wanted), split, settings.patches_per_class)
 
 
-def _makers(settings: Settings, card: ModelCard) -> dict[str, Maker]:
-    """Return what makes each method's rows what they are."""
-    makers = {}
-    for name, explainer in settings.explainers().items():
-        made = {"steps": settings.steps}
-        if explainer is not None:
-            made |= maker_of(explainer, card.weights_sha256, "label").settings
-        for row_name in names_of(name, explainer):
-            makers[row_name] = Maker(card.weights_sha256, "label", made)
-    return makers
-
-
-def _open_folder(settings: Settings, folder: Path, makers: Mapping[str, Maker], company: Company) -> None:
-    """Make sure that the folder holds no other records of what is asked for, or delete those."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"output {folder}: a file, expected a folder to make")
-    if folder.resolve().is_relative_to(settings.data.resolve()):
-        raise InputError(
-            f"output {folder}: lies in the data folder {settings.data}, expected a folder elsewhere"
-        )
-    others = {path.name for path in folder.glob("*") if not _is_ours(path.name, makers)}
-    if others:
-        raise InputError(
-            f"output {folder}: holds {min(others)!r}, expected an empty folder or an evaluation's"
-        )
-    for name, maker in makers.items():
-        if not settings.overwrite:
-            check_maker(folder / name, maker)
-    company.wait()
-    if company.leads:
-        for name, maker in makers.items():
-            claim(folder / name, maker, overwrite=settings.overwrite)
-    company.wait()
-
-
-def _is_ours(name: str, makers: Mapping[str, Maker]) -> bool:
-    """Whether a file or folder may be an evaluation's, of these settings or others."""
+def _is_ours(name: str) -> bool:
+    """Whether a file or folder may be an evaluation's."""
     methods = {row for method in METHODS for row in names_of(method, METHODS[method]())}
     return (
-        name in _OURS | set(makers) | methods | {COUNTERFACTUAL, ANSWERS, MASKS, WORST}
+        name in _OURS | methods | set(CONTROLS) | {COUNTERFACTUAL, ANSWERS, MASKS, WORST}
         or name.removeprefix(CASCADE) in METHODS
         or (is_variant(name) and any(name.startswith(f"{method}_") for method in METHODS))
     )
@@ -192,33 +162,40 @@ class _Work:
     folder: Path
     model: Callable[[], nn.Module]
 
-    def share(self, patches: Sequence[Patch], what: str) -> Iterator[tuple[Patch, Subject]]:
-        """Yield this process's patches, and show how far it is."""
-        own = self.company.share(patches)
+    def share(self, patches: Sequence[Patch], done: Callable[[Patch], bool], what: str) -> Iterator[Subject]:
+        """Yield this process's patches that are not done, and show how far it is.
+
+        The patches are shared out before anybody looks what is done: else a process that is quick changes what is left to the others.
+        """
+        own = [patch for patch in self.company.share(patches) if not done(patch)]
         for patch in tqdm(own, desc=what, unit="patch", disable=not self.company.leads):
-            yield patch, read_patch(self.manifest, patch)
+            yield read_patch(self.manifest, patch)
 
 
 def _measure(settings: Settings, work: _Work, patches: Sequence[Patch]) -> None:
     """Make the rows that are missing."""
-    todo = {patch: missing for patch in patches if (missing := _missing(settings, work.folder, patch))}
-    shown = choose_patches(work.manifest, Split(settings.split), _SHOWN_PER_CLASS)
-    for patch, subject in work.share(list(todo), "metrics"):
-        for row, saliency in evaluate_patch(work.model(), subject, todo[patch], settings.steps):
-            if patch in shown and not is_variant(row.method):
-                write_maps(work.folder / row.method, patch, saliency.numpy())
-            write_record(work.folder / row.method, patch, row)
+    missing = {patch.patch: _missing(settings, work.folder, patch) for patch in patches}
+    shown = {one.patch for one in choose_patches(work.manifest, Split(settings.split), _SHOWN_PER_CLASS)}
+    for subject in work.share(patches, lambda patch: not missing[patch.patch], "metrics"):
+        of = of_patch(work.manifest.find(subject.name))
+        for row, saliency in evaluate_patch(work.model(), subject, missing[subject.name], settings.steps):
+            if subject.name in shown and not is_variant(row.method):
+                write_maps(work.folder / row.method, subject.name, saliency.numpy())
+            write_record(work.folder / row.method, subject.name, of, row)
 
 
 def _examine(study: Study, work: _Work) -> None:
     """Make a study's records that are missing."""
     own = work.folder / study.name
-    todo = [patch for patch in study.patches if read_record(own, patch, study.kind) is None]
-    for patch, subject in work.share(todo, study.name):
+
+    def done(patch: Patch) -> bool:
+        return read_record(own, patch.patch, of_patch(patch), study.kind) is not None
+
+    for subject in work.share(study.patches, done, study.name):
         record, maps = study.examine(work.model(), subject)
         if maps is not None:
-            write_maps(own, patch, maps)
-        write_record(own, patch, record)
+            write_maps(own, subject.name, maps)
+        write_record(own, subject.name, of_patch(work.manifest.find(subject.name)), record)
 
 
 def _missing(settings: Settings, folder: Path, patch: Patch) -> dict[str, Explainer | None]:
@@ -226,7 +203,10 @@ def _missing(settings: Settings, folder: Path, patch: Patch) -> dict[str, Explai
     return {
         name: explainer
         for name, explainer in settings.explainers().items()
-        if any(read_record(folder / row_name, patch, Row) is None for row_name in names_of(name, explainer))
+        if any(
+            read_record(folder / row_name, patch.patch, of_patch(patch), Row) is None
+            for row_name in names_of(name, explainer)
+        )
     }
 
 
@@ -237,13 +217,15 @@ def _read_rows(settings: Settings, folder: Path, patches: Sequence[Patch]) -> pd
         for name, explainer in settings.explainers().items()
         for row_name in names_of(name, explainer)
         for patch in patches
-        if (row := read_record(folder / row_name, patch, Row)) is not None
+        if (row := read_record(folder / row_name, patch.patch, of_patch(patch), Row)) is not None
     ]
     return pd.DataFrame(rows)
 
 
 def _read_study(study: Study, folder: Path) -> tuple[Any, ...]:
-    records = (read_record(folder / study.name, patch, study.kind) for patch in study.patches)
+    records = (
+        read_record(folder / study.name, patch.patch, of_patch(patch), study.kind) for patch in study.patches
+    )
     return tuple(record for record in records if record is not None)
 
 

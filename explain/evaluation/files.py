@@ -1,48 +1,117 @@
-"""A patch's record of a study: one small JSON file, so that what was killed goes on."""
+"""The files of an evaluation: a record each, the maps of the few that the report shows, and whose folder it is."""
 
 import dataclasses
 import io
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
+from explain.company import Company
+from explain.evaluation.rows import names_of
+from explain.explainer import Explainer
+from explain.records import Maker, check_maker, claim, maker_of
+from severstal_xai.errors import InputError
 from severstal_xai.files import write_bytes, write_text
 from severstal_xai.manifest import Patch
 
 Record = TypeVar("Record")
 
 
-def write_record(folder: Path, patch: Patch, record: Any) -> None:
-    """Note a patch's record, a dataclass of plain values."""
-    content = json.dumps({"of": _of(patch), "row": dataclasses.asdict(record)})
-    write_text(folder / f"{patch.patch}.json", content + "\n")
+def write_record(folder: Path, name: str, of: Mapping[str, Any], record: Any) -> None:
+    """Note a record.
+
+    Args:
+        folder: Of the method or study.
+        name: What the record is called.
+        of: What it depends on of its image and mask.
+        record: A dataclass of plain values.
+    """
+    content = json.dumps({"of": dict(of), "row": dataclasses.asdict(record)})
+    write_text(folder / f"{name}.json", content + "\n")
 
 
-def read_record(folder: Path, patch: Patch, kind: type[Record]) -> Record | None:
-    """Return a patch's record; None where there is none, or of another image or mask, or it is damaged: then it is made anew."""
+def read_record(folder: Path, name: str, of: Mapping[str, Any], kind: type[Record]) -> Record | None:
+    """Return a record; None where there is none, or of another image or mask, or it is damaged: then it is made anew."""
     try:
-        content = json.loads((folder / f"{patch.patch}.json").read_text(encoding="utf-8"))
-        return kind(**content["row"]) if content["of"] == _of(patch) else None
+        content = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        return kind(**content["row"]) if content["of"] == of else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _of(patch: Patch) -> dict[str, Any]:
+def of_patch(patch: Patch) -> dict[str, Any]:
     """Return what a record depends on of a patch."""
     return {"image_sha256": patch.image_sha256, "mask_sha256": patch.mask_sha256, "label": patch.label}
 
 
-def write_maps(folder: Path, patch: Patch, maps: Float[np.ndarray, "*maps height width"]) -> None:
-    """Keep a patch's map, or several, for the report's pictures, in half precision."""
+def write_maps(folder: Path, name: str, maps: Float[np.ndarray, "*maps height width"]) -> None:
+    """Keep a map, or several, for the report's pictures, in half precision."""
     content = io.BytesIO()
     np.save(content, maps.astype(np.float16), allow_pickle=False)
-    write_bytes(folder / f"{patch.patch}.npy", content.getvalue())
+    write_bytes(folder / f"{name}.npy", content.getvalue())
 
 
-def read_maps(folder: Path, patch: Patch) -> Float[np.ndarray, "*maps height width"] | None:
-    """Return a patch's map, or several; None where none is kept."""
-    path = folder / f"{patch.patch}.npy"
+def read_maps(folder: Path, name: str) -> Float[np.ndarray, "*maps height width"] | None:
+    """Return a map, or several; None where none is kept."""
+    path = folder / f"{name}.npy"
     return np.load(path, allow_pickle=False).astype(np.float32) if path.is_file() else None
+
+
+def makers_of(
+    explainers: Mapping[str, Explainer | None], weights: str, target: str, made: Mapping[str, Any]
+) -> dict[str, Maker]:
+    """Return what makes each method's rows what they are, by the rows' names.
+
+    Args:
+        explainers: The methods by their names; a control's is None.
+        weights: SHA-256 of the model's weights.
+        target: How the class to explain is chosen.
+        made: What the rows of all methods depend on, such as the steps of the curves.
+    """
+    makers = {}
+    for name, explainer in explainers.items():
+        own = {} if explainer is None else maker_of(explainer, weights, target).settings
+        for row_name in names_of(name, explainer):
+            makers[row_name] = Maker(weights, target, {**made, **own})
+    return makers
+
+
+def open_folders(
+    folder: Path,
+    makers: Mapping[str, Maker],
+    is_ours: Callable[[str], bool],
+    company: Company,
+    *,
+    overwrite: bool,
+) -> None:
+    """Make sure that an evaluation's folder holds no other records of what is asked for, or delete those.
+
+    Args:
+        folder: The evaluation's.
+        makers: By the names of their folders in it.
+        is_ours: Whether a name in it may be an evaluation's, of these settings or others.
+        company: Its processes; all of them come here.
+        overwrite: Whether to delete records that were made with other settings.
+
+    Raises:
+        InputError: The folder is a file or holds what is no evaluation's, or such records, which are not to be deleted.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"output {folder}: a file, expected a folder to make")
+    foreign = {path.name for path in folder.glob("*") if path.name not in makers and not is_ours(path.name)}
+    if foreign:
+        raise InputError(
+            f"output {folder}: holds {min(foreign)!r}, expected an empty folder or an evaluation's"
+        )
+    for name, maker in makers.items():
+        if not overwrite:
+            check_maker(folder / name, maker)
+    company.wait()
+    if company.leads:
+        for name, maker in makers.items():
+            claim(folder / name, maker, overwrite=overwrite)
+    company.wait()

@@ -7,22 +7,27 @@ from scipy.stats import spearmanr
 from explain.evaluation.controls import CONTROLS
 from explain.evaluation.summary import METRICS, Evaluated, Figures, difference
 from explain.evaluation.variants import thresholds_of
-from explain.paper import TABLE_2, TABLE_6, TABLE_7
+from explain.paper import TABLE_6, TABLE_7
 
 
 def findings(evaluated: Evaluated, figures: Sequence[Figures]) -> list[str]:
     """Say in words what the metrics come to, and where they agree with the paper's."""
-    said = []
-    for one in figures:
-        if one.metric.paper is not None:
-            said += _beside_table_2(one)
-    said += [_beside_the_controls(one) for one in figures]
+    said = what_they_say(figures)
     said += _beside_table_6(evaluated)
     said += _beside_table_7(evaluated)
     rows = evaluated.main
     empty = rows[rows["empty"].astype(bool)].groupby("method")["patch"].nunique()
     said += [f"{name} found nothing (a map of zeros) on {count} patches." for name, count in empty.items()]
     return said
+
+
+def what_they_say(figures: Sequence[Figures]) -> list[str]:
+    """Say how the methods' order agrees with the paper's, and which are not shown to beat the controls."""
+    said = []
+    for one in figures:
+        if one.metric.paper is not None:
+            said += _beside_the_papers(one, one.metric.paper)
+    return said + [_beside_the_controls(one) for one in figures]
 
 
 def _beside_the_controls(one: Figures) -> str:
@@ -38,14 +43,12 @@ def _beside_the_controls(one: Figures) -> str:
     return f"{one.metric.title}: not shown to beat the best control, {best}: {', '.join(short)}."
 
 
-def _beside_table_2(one: Figures) -> list[str]:
+def _beside_the_papers(one: Figures, paper: Mapping[str, float]) -> list[str]:
     """Say how the order of the paper's methods here agrees with the paper's."""
-    place = one.metric.paper
-    assert place is not None
-    ours = {name: one.measures[name].value for name in TABLE_2 if name in one.measures}
+    ours = {name: one.measures[name].value for name in paper if name in one.measures}
     if len(ours) < 2:
         return []
-    theirs = {name: TABLE_2[name][place] for name in ours}
+    theirs = {name: paper[name] for name in ours}
     sign = -1 if one.metric.more_is_better else 1
     order = sorted(ours, key=lambda name: sign * ours[name])
     paper_order = sorted(theirs, key=lambda name: sign * theirs[name])

@@ -64,7 +64,7 @@ def _pictures(folder: Path, evaluated: Evaluated, figures: Sequence[Figures]) ->
         "sanity.png": draw_sanity(evaluated),
         **{f"cascade_{name}.png": one for name, one in tiles.cascade_pictures(folder, evaluated)},
     }
-    return {name: _png(figure) for name, figure in drawn.items() if figure is not None}
+    return {name: png_of(figure) for name, figure in drawn.items() if figure is not None}
 
 
 def report_of(
@@ -167,7 +167,8 @@ In brackets: the middle 95 % of {RESAMPLES:,} bootstrap samples of the strips. T
 rows are in `per_patch.parquet`, and each study's records in a table of its name beside it."""
 
 
-def _png(figure: Figure) -> bytes:
+def png_of(figure: Figure) -> bytes:
+    """Return a figure as a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=_DPI)
     return content.getvalue()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from explain.engines import choose_engine
@@ -64,6 +64,23 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """An image, and the class whose evidence in it the maps are to show.
+
+    Args:
+        name: What its rows are called.
+        image: Model-ready, on the model's device.
+        target: The class.
+        mask: Where it is, on the CPU; nowhere where that is not known.
+    """
+
+    name: str
+    image: Float[Tensor, "channels height width"]
+    target: int
+    mask: Bool[Tensor, "height width"]
+
+
+@dataclass(frozen=True)
 class Explained:
     """A map of a patch, and what it took.
 
@@ -102,25 +119,33 @@ def evaluate_patch(
     assert subject.label is not None
     device = next(model.parameters()).device
     image = torch.from_numpy(model_input(subject.grey)).to(device)
-    explained = {
-        row_name: one
-        for name, explainer in methods.items()
-        for row_name, one in _explained(model, image, subject.label, name, explainer)
-    }
-    judged = [Judged(image, subject.label, one.saliency, one.tie_order) for one in explained.values()]
-    with torch.inference_mode():
-        prediction = int(model(image[None])[0].argmax())
-        found = judge(choose_engine(model, image), judged, steps)
     mask = torch.zeros(subject.grey.shape, dtype=torch.bool)
     if subject.mask is not None:
         mask = torch.from_numpy(subject.mask)
+    yield from evaluate_image(model, Asked(subject.name, image, subject.label, mask), methods, steps)
+
+
+def evaluate_image(
+    model: nn.Module, asked: Asked, methods: Mapping[str, Explainer | None], steps: int
+) -> Iterator[tuple[Row, Float[Tensor, "height width"]]]:
+    """Explain an image's class by each method and ask the metrics about it; as `evaluate_patch`, for any image."""
+    image, target, mask = asked.image, asked.target, asked.mask
+    explained = {
+        row_name: one
+        for name, explainer in methods.items()
+        for row_name, one in _explained(model, image, target, name, explainer)
+    }
+    judged = [Judged(image, target, one.saliency, one.tie_order) for one in explained.values()]
+    with torch.inference_mode():
+        prediction = int(model(image[None])[0].argmax())
+        found = judge(choose_engine(model, image), judged, steps)
     for (name, one), faithful in zip(explained.items(), found, strict=True):
         saliency = one.saliency.cpu()
         ties = None if one.tie_order is None else one.tie_order.cpu()
         yield (
             Row(
-                patch=subject.name,
-                label=subject.label,
+                patch=asked.name,
+                label=target,
                 method=name,
                 prediction=prediction,
                 whole=faithful.whole,

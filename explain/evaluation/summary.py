@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from explain.evaluation.controls import CONTROLS
 from explain.evaluation.variants import over_seeds
+from explain.paper import TABLE_2
 from severstal_xai.bootstrap import RESAMPLES, Measure, Weights, resample, with_interval
 from severstal_xai.manifest import Manifest, Split
 
@@ -23,18 +24,20 @@ class Metric:
         column: Of the rows.
         title: Of the table.
         more_is_better: Whether a higher value is the better.
-        paper: The place of the paper's figure in its Table 2; None where it has none.
+        paper: The paper's figures by the method's name, in per cent; None where it has none.
     """
 
     column: str
     title: str
     more_is_better: bool
-    paper: int | None = None
+    paper: Mapping[str, float] | None = None
 
 
+_PAPER_DROP = {name: drop for name, (drop, _) in TABLE_2.items()}
+_PAPER_INCREASE = {name: increase for name, (_, increase) in TABLE_2.items()}
 METRICS = (
-    Metric("drop", "Drop %", more_is_better=False, paper=0),
-    Metric("increase", "Increase %", more_is_better=True, paper=1),
+    Metric("drop", "Drop %", more_is_better=False, paper=_PAPER_DROP),
+    Metric("increase", "Increase %", more_is_better=True, paper=_PAPER_INCREASE),
     Metric("insertion", "Insertion AUC, %", more_is_better=True),
     Metric("deletion", "Deletion AUC, %", more_is_better=False),
     Metric("energy_pointing", "EBPG %", more_is_better=True),
@@ -113,17 +116,27 @@ class Figures:
 
 
 def figures_of(rows: pd.DataFrame, seed: int) -> list[Figures]:
-    """Return what the metrics come to; one that was left out or is nowhere defined is missing.
+    """Return what the metrics come to, patch by patch, with intervals over strips; see `summarise`."""
+    return summarise(rows, METRICS, seed, unit="patch", group="strip")
+
+
+def summarise(
+    rows: pd.DataFrame, metrics: Sequence[Metric], seed: int, *, unit: str, group: str
+) -> list[Figures]:
+    """Return what metrics come to; one that was left out or is nowhere defined is missing.
 
     Args:
-        rows: A row for each patch and method, the controls among these.
+        rows: A row for each unit and method, the controls among these.
+        metrics: Columns of the rows.
         seed: Of the intervals' lot.
+        unit: The column that names what each method was asked about, and what a mean is taken over.
+        group: The column that names what units are alike in: the intervals' lot draws these.
     """
-    strips = rows.groupby("patch", sort=True)["strip"].first()
-    lots = lots_of(list(strips), seed)
+    groups = rows.groupby(unit, sort=True)[group].first()
+    lots = lots_of(list(groups), seed)
     found = []
-    for metric in METRICS:
-        values = _by_patch(rows, metric.column, strips)
+    for metric in metrics:
+        values = _by_unit(rows, metric.column, groups)
         known = values.notna().all(axis=1).to_numpy()
         if known.any():
             by_method = {name: values[name].to_numpy() for name in dict.fromkeys(rows["method"])}
@@ -134,7 +147,7 @@ def figures_of(rows: pd.DataFrame, seed: int) -> list[Figures]:
 def difference(rows: pd.DataFrame, column: str, first: str, second: str, seed: int) -> Measure:
     """Return how much higher a metric's mean is by the second method than by the first, in per cent, patch by patch."""
     strips = rows.groupby("patch", sort=True)["strip"].first()
-    values = _by_patch(rows, column, strips)
+    values = _by_unit(rows, column, strips)
     change = (values[second] - values[first]).to_numpy()
     return mean_of(change, lots_of(list(strips), seed))
 
@@ -152,10 +165,12 @@ def lots_of(strips: Sequence[str], seed: int) -> Weights:
     return np.concatenate([np.ones((1, len(strips))), resample(strips, RESAMPLES, seed)])
 
 
-def _by_patch(rows: pd.DataFrame, column: str, strips: pd.Series) -> pd.DataFrame:
-    """Return a metric in per cent: a row for each patch, a column for each method."""
-    values = rows.pivot_table(index="patch", columns="method", values=column, dropna=False, observed=True)
-    return 100 * values.reindex(strips.index).astype(float)
+def _by_unit(rows: pd.DataFrame, column: str, groups: pd.Series) -> pd.DataFrame:
+    """Return a metric in per cent: a row for each unit of the groups' index, a column for each method."""
+    values = rows.pivot_table(
+        index=groups.index.name, columns="method", values=column, dropna=False, observed=True
+    )
+    return 100 * values.reindex(groups.index).astype(float)
 
 
 def _figures(

@@ -11,7 +11,7 @@ from explain.evaluation.rows import ORDERED
 from explain.evaluation.studies import ANSWERS
 from explain.evaluation.summary import METRICS, Evaluated, Figures, figures_of
 from explain.evaluation.variants import seeds_of, thresholds_of
-from explain.paper import TABLE_2, TABLE_6, TABLE_7
+from explain.paper import TABLE_6, TABLE_7
 from severstal_xai.bootstrap import RESAMPLES, Measure, rate, resample
 from severstal_xai.classes import CLASSES
 from severstal_xai.manifest import Split
@@ -93,8 +93,7 @@ def metrics_table(figures: Sequence[Figures]) -> str:
             mark = "" if name in CONTROLS or one.beaten[name] else " †"
             row.append(f"{_value(one.measures[name])}{mark}")
             if one.metric.paper is not None:
-                paper = TABLE_2.get(name)
-                row.append("" if paper is None else f"{paper[one.metric.paper]:g}")
+                row.append(f"{one.metric.paper[name]:g}" if name in one.metric.paper else "")
         rows.append(row)
     return table(header, rows) + (
         "\n\n† not shown to be better than the best map that knows nothing of the model (those in italics): the interval of "

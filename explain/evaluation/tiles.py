@@ -64,7 +64,7 @@ def maps(folder: Path, evaluated: Evaluated) -> Figure | None:
     probabilities = evaluated.main.drop_duplicates("patch").set_index("patch")["whole"]
     lines: list[Line] = []
     for patch in _by_class(evaluated, list(probabilities.index)):
-        kept = [read_maps(folder / name, patch) for name in names]
+        kept = [read_maps(folder / name, patch.patch) for name in names]
         if all(one is not None for one in kept):
             subject = read_patch(evaluated.manifest, patch)
             shown = [
@@ -82,7 +82,7 @@ def worst(folder: Path, evaluated: Evaluated) -> Figure | None:
     lines = []
     for record in evaluated.studies.get(WORST, ()):
         patch = evaluated.manifest.find(record.patch)
-        saliency = read_maps(folder / WORST, patch)
+        saliency = read_maps(folder / WORST, patch.patch)
         if saliency is not None:
             subject = read_patch(evaluated.manifest, patch)
             lines.append(_case(subject, saliency))
@@ -95,7 +95,7 @@ def suspects(folder: Path, evaluated: Evaluated) -> Figure | None:
     lines = []
     for one in suspected(answers)[:_SHOWN]:
         patch = evaluated.manifest.find(one.patch)
-        saliency = read_maps(folder / ANSWERS, patch)
+        saliency = read_maps(folder / ANSWERS, patch.patch)
         if saliency is not None and one.box is not None:
             subject = read_patch(evaluated.manifest, patch)
             line = _case(subject, saliency)
@@ -131,7 +131,7 @@ def attribution_masks(folder: Path, evaluated: Evaluated) -> Figure | None:
     lines = []
     for record in evaluated.studies.get(MASKS, ()):
         patch = evaluated.manifest.find(record.patch)
-        kept = read_maps(folder / MASKS, patch)
+        kept = read_maps(folder / MASKS, patch.patch)
         if kept is not None:
             subject = read_patch(evaluated.manifest, patch)
             titles = [
@@ -152,7 +152,7 @@ def cascade_pictures(folder: Path, evaluated: Evaluated) -> Iterator[tuple[str, 
         lines: list[Line] = []
         for record in records:
             patch = evaluated.manifest.find(record.patch)
-            kept = read_maps(folder / (CASCADE + name), patch)
+            kept = read_maps(folder / (CASCADE + name), patch.patch)
             if kept is not None:
                 subject = read_patch(evaluated.manifest, patch)
                 said = [
@@ -173,7 +173,7 @@ def trained_maps(folder: Path, evaluated: Evaluated) -> dict[str, list[np.ndarra
     """Return the trained network's maps of the sanity check's patches, by the method's name."""
     found: dict[str, list[np.ndarray]] = {}
     for name, records in cascades(evaluated):
-        kept = [read_maps(folder / (CASCADE + name), evaluated.manifest.find(one.patch)) for one in records]
+        kept = [read_maps(folder / (CASCADE + name), one.patch) for one in records]
         found[name] = [one[0] for one in kept if one is not None]
     return found
 
