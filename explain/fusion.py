@@ -63,7 +63,9 @@ def fusion_steps(
         [tensor([[1.0000, 0.5000]]), tensor([[0.0000, 1.5000]])]
     """
     later = zip(visualizations[1:], gates[1:], strict=True)
-    return list(accumulate(later, lambda fused, block: (fused + block[0]) * block[1], initial=visualizations[0]))
+    return list(
+        accumulate(later, lambda fused, block: (fused + block[0]) * block[1], initial=visualizations[0])
+    )
 
 
 def fuse(
