@@ -16,6 +16,7 @@ from explain.measure import (
     MethodCost,
     Overhead,
 )
+from explain.stages import StageTime
 from severstal_xai.markdown import table
 
 PAPER_SECONDS = {
@@ -33,7 +34,7 @@ PAPER_SECONDS = {
 
 @dataclass(frozen=True)
 class Benchmark:
-    """All that one run measured."""
+    """All that was measured, and when: in one run, or in several that went on with each other's stages."""
 
     case: Case
     machine: dict[str, str | int]
@@ -43,6 +44,7 @@ class Benchmark:
     score_cam: LibraryCost
     budgets: tuple[BudgetCost, ...]
     agreement: Agreement
+    times: tuple[StageTime, ...]
 
 
 def tabulate(measured: Benchmark) -> str:
@@ -58,7 +60,27 @@ def _heading(measured: Benchmark) -> str:
         f"test patches of {case.data}" if case.data else f"drawn light with grain, {case.size} x {case.size}"
     )
     machine = ", ".join(f"{name} {value}" for name, value in measured.machine.items())
-    return f"# What the methods cost\n\n{network}; {images}; SISE's mu {case.mu:g}. {machine}."
+    return f"# What the methods cost\n\n{network}; {images}; SISE's mu {case.mu:g}. {machine}.\n\n{_when(measured)}"
+
+
+def _when(measured: Benchmark) -> str:
+    """Say when it was measured; of several runs, when each stage was."""
+    runs = sorted({one.run for one in measured.times})
+    if len(runs) == 1:
+        return f"Measured in one run, begun {_moment(runs[0])}."
+    rows = [
+        (one.stage, _moment(one.began), f"{runs.index(one.run) + 1} of {len(runs)}") for one in measured.times
+    ]
+    return (
+        f"**Measured in {len(runs)} runs**, each of which went on where the one before had ended. What a ratio compares was "
+        "timed in turn within one stage and holds. Seconds of stages of different runs are from different times, and a "
+        "machine is not always equally fast: compare them with care.\n\n"
+        + table(("stage", "begun", "run"), rows)
+    )
+
+
+def _moment(moment: str) -> str:
+    return f"{moment[:19]} UTC"
 
 
 def _methods(measured: Benchmark) -> str:
