@@ -76,14 +76,14 @@ def _copies(account: Account, title: str) -> str:
     features, asked = account.features, account.asked
     made = (
         f"**{features:,}** features of the network speak for **{title}** on this patch. For each, SISE has a copy of the "
-        "patch that is covered except where the feature responds: the surer the model is of a copy, the more what is "
-        "uncovered there matters."
+        "patch that is covered except where the feature responds. The surer the model is of the class when it is shown a "
+        "copy, the more counts what that copy leaves uncovered."
     )
     if asked >= features:
         return f"{made} The model was asked about all of them ({asked:,} forward passes)."
     return (
-        f"{made} The model was asked about **{asked:,}** of them ({asked:,} forward passes); from its answers the others "
-        "were predicted."
+        f"{made} The model was asked about **{asked:,}** of them ({asked:,} forward passes); what it would say of the others "
+        "was predicted from its answers."
     )
 
 
