@@ -44,10 +44,11 @@ def draw(patchwork: Patchwork, outcome: Outcome | None, target: int, probability
     section = st.expander("Why, step by step: how SISE came to its heat", key=_KEY, on_change="rerun")
     if not section.open:
         return
-    with section:
-        if outcome is None or outcome.account is None:
-            st.write("SISE is still at work.")
-            return
+    place = section.empty()  # what stood here of the patch before goes at once
+    if outcome is None or outcome.account is None:
+        place.write("SISE is still at work.")
+        return
+    with place.container():
         st.write(story(outcome.account, class_title(target), usual_engine(_CPU)))
         _COMPONENT(key="steps", data=as_data(patchwork, outcome, class_title(target), probability))
 

@@ -99,11 +99,13 @@ def _draw(subject: _Subject, target: int, requests: Mapping[str, Request]) -> No
     drawn = [Layer(title, outcome, scale, _WAITING) for title, outcome in outcomes.items()]
     panels.heading(subject.patch, subject.probabilities, subject.point)
     panels.pictures(subject.patch, subject.grey, subject.mask, target, drawn)
-    with st.container():  # what comes below keeps its place, whether this holds words or not
-        panels.preview(outcomes)
-        failed = [requests[title] for title, outcome in outcomes.items() if isinstance(outcome, Failed)]
-        if failed:
-            panels.try_again(partial(loading.finished().forget, *failed))
+    remarks = st.empty()  # those on the patch before go at once, and what comes below keeps its place
+    if outcomes[_SISE] is not None:
+        with remarks.container():
+            panels.preview(outcomes)
+            failed = [requests[title] for title, outcome in outcomes.items() if isinstance(outcome, Failed)]
+            if failed:
+                panels.try_again(partial(loading.finished().forget, *failed))
     left, right = st.columns(2, gap="large")
     with left:
         panels.probability_bars(subject.patch, subject.probabilities, subject.point)
