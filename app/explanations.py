@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from app.account import Account, account_of
 from explain.methods import METHODS
 from explain.methods.sise import SISE
 from severstal_xai.errors import InputError
@@ -44,10 +46,12 @@ class Found:
         saliency: Float32 of (height, width), in [0, 1].
         agreement: The estimated rank correlation of its pixels with those of the method's whole map; 1 where it is
             the whole map.
+        account: How it came about; None for a method that does not tell.
     """
 
     saliency: np.ndarray
     agreement: float = 1.0
+    account: Account | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,10 @@ def explain(request: Request, model: nn.Module, grey: np.ndarray) -> Outcome:
     method = METHODS[request.method](**dict(request.settings))
     try:
         if isinstance(method, SISE):
+            began = time.perf_counter()
             found = method.explain(model, images[0], request.target)
-            return Found(_checked(found.saliency.numpy(), grey.shape), found.agreement)
+            account = account_of(found, time.perf_counter() - began)
+            return Found(_checked(found.saliency.numpy(), grey.shape), found.agreement, account)
         saliency = method(model, images, torch.tensor([request.target]))[0].numpy()
         return Found(_checked(saliency, grey.shape))
     except InputError as error:

@@ -69,16 +69,20 @@ def as_data(patchwork: Patchwork) -> dict[str, Any]:
     bare = {"title": "Image", "alt": f"Patch {patchwork.name}, grey values", "state": "bare"}
     return {
         "name": patchwork.name,
-        "image": _png_address(patchwork.grey),
+        "image": png_address(patchwork.grey),
         "outline": outline_path(patchwork.mask),
         "colour": as_css(patchwork.colour),
-        "legend": _png_address(heat_colours(np.linspace(0, 1, _LEGEND_STEPS)[None])),
-        "pictures": [bare, *(_picture(patchwork.name, layer) for layer in patchwork.layers)],
+        "legend": legend(),
+        "scale": {
+            "meaning": "One scale for all patches: the map times the probability of the explained class.",
+            "end": "1",
+        },
+        "pictures": [bare, *(picture(patchwork.name, layer) for layer in patchwork.layers)],
     }
 
 
-def _picture(patch: str, layer: Layer) -> dict[str, str]:
-    """A failed map is a picture of its own kind, without heat: it must not look cold."""
+def picture(patch: str, layer: Layer) -> dict[str, str]:
+    """Return a layer as JSON. A failed map is a picture of its own kind, without heat: it must not look cold."""
     outcome = layer.outcome
     if isinstance(outcome, Found):
         heat = outcome.saliency * layer.scale
@@ -86,11 +90,16 @@ def _picture(patch: str, layer: Layer) -> dict[str, str]:
             "title": layer.title,
             "alt": f"Patch {patch} with the heat of {layer.title}; its hottest pixel has {heat.max():.2f}",
             "state": "ready",
-            "heat": _png_address(heat_colours(heat)),
+            "heat": png_address(heat_colours(heat)),
             "note": f"hottest pixel {heat.max():.2f}",
         }
     state, words = ("failed", outcome.reason) if isinstance(outcome, Failed) else ("pending", layer.waiting)
     return {"title": layer.title, "alt": f"{layer.title}: {words}", "state": state, "words": words}
+
+
+def legend() -> str:
+    """Return the picture of the heat's colours, from 0 to 1."""
+    return png_address(heat_colours(np.linspace(0, 1, _LEGEND_STEPS)[None]))
 
 
 def outline_path(mask: Bool[np.ndarray, "height width"]) -> str:
@@ -127,7 +136,8 @@ def as_css(colour: Colour) -> str:
     return "#" + bytes(colour).hex()
 
 
-def _png_address(pixels: np.ndarray) -> str:
+def png_address(pixels: UInt8[np.ndarray, "height width *channels"]) -> str:
+    """Return a picture as an address that holds it: grey, RGB, or RGB and how much it covers."""
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

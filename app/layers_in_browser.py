@@ -1,4 +1,4 @@
-"""The browser's half of `app.layers`: HTML, CSS and JavaScript, without a build and without a request.
+"""The browser's half of `app.layers` and `app.why`: HTML, CSS and JavaScript, without a build and without a request.
 
 Text from Python reaches the page as text and attributes only, never as HTML.
 """
@@ -21,8 +21,8 @@ HTML = """
       <button type="button" data-zoom="in" aria-label="Zoom in">+</button>
       <button type="button" data-zoom="whole">Whole patch</button>
     </span>
-    <span class="legend" title="One scale for all patches: map &times; probability of the explained class.">
-      Heat 0 <img alt="Colour scale of the heat, from 0, black, to 1, pale yellow"> 1
+    <span class="legend">
+      Heat 0 <img alt="Colour scale of the heat, from 0, black, to 1, pale yellow"> <output></output>
     </span>
   </div>
   <div class="pictures"></div>
@@ -34,19 +34,25 @@ CSS = """
 .controls { display: flex; flex-wrap: wrap; gap: 0.4rem 1.5rem; align-items: center; margin-bottom: 0.6rem; }
 .controls label, .zoom, .legend { display: inline-flex; gap: 0.5rem; align-items: center; white-space: nowrap; }
 .controls input { accent-color: var(--st-primary-color); margin: 0; }
-.opacity input { width: 8rem; }
+.opacity input { width: 7rem; }
 .controls output { min-width: 2.4rem; font-variant-numeric: tabular-nums; }
 .zoom output { min-width: 2rem; text-align: center; }
+.legend output { min-width: 0; }
 button {
   font: inherit; color: inherit; background: var(--st-background-color); cursor: pointer;
   border: 1px solid var(--st-border-color); border-radius: 4px; padding: 0.1rem 0.55rem;
 }
 button:hover { border-color: var(--st-primary-color); }
 .legend { margin-left: auto; }
-.legend img { width: 8rem; height: 0.8rem; border: 1px solid var(--st-border-color); }
+.legend img { width: 7rem; height: 0.8rem; border: 1px solid var(--st-border-color); }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 0.9rem; }
+.pictures.table { grid-template-columns: repeat(var(--columns), minmax(7rem, 1fr)); gap: 0.5rem; overflow-x: auto; }
+.table .words { grid-column: span var(--span); align-self: center; margin: 0.7rem 0 0; line-height: 1.45; max-width: 70rem; }
+.table .words:first-child { margin-top: 0; }
+.words strong { display: block; font-size: 0.95rem; }
+.table .veil { padding: 0.5rem; font-size: 0.8rem; }
 figure { margin: 0; max-width: 42rem; }
-figcaption { display: flex; justify-content: space-between; gap: 1rem; margin-bottom: 0.25rem; }
+figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; column-gap: 1rem; margin-bottom: 0.25rem; }
 figcaption .note { opacity: 0.75; font-variant-numeric: tabular-nums; }
 .stage {
   position: relative; aspect-ratio: 1; overflow: hidden; background: #202327; cursor: grab; touch-action: none;
@@ -91,7 +97,12 @@ export default function ({ data, parentElement }) {
   view.drawn = drawn;
   if (view.name !== data.name) Object.assign(view, { name: data.name, zoom: 1, x: 0, y: 0 });
   root.querySelector(".legend img").src = data.legend;
-  root.querySelector(".pictures").replaceChildren(...data.pictures.map((picture) => figure(data, picture, view)));
+  root.querySelector(".legend").title = data.scale.meaning;
+  root.querySelector(".legend output").textContent = data.scale.end;
+  const pictures = root.querySelector(".pictures");
+  pictures.classList.toggle("table", Boolean(data.columns));
+  if (data.columns) pictures.style.setProperty("--columns", data.columns);
+  pictures.replaceChildren(...data.pictures.map((one) => (one.state === "words" ? words(one) : figure(data, one, view))));
   view.show();
 }
 
@@ -121,7 +132,7 @@ function begin(root) {
 }
 
 function show(root, view, opacity, outlined) {
-  const [percent, times] = root.querySelectorAll("output");
+  const [percent, times] = root.querySelectorAll("label output, .zoom output");
   percent.textContent = `${Math.round(opacity * 100)} %`;
   times.textContent = `${Math.round(view.zoom * 10) / 10}\u00d7`;
   for (const stack of root.querySelectorAll(".stack")) {
@@ -130,6 +141,11 @@ function show(root, view, opacity, outlined) {
   }
   for (const heat of root.querySelectorAll(".heat")) heat.style.opacity = opacity;
   for (const outline of root.querySelectorAll("svg")) outline.style.display = outlined ? "" : "none";
+}
+
+// A cell of a table that holds words, as wide as so many pictures.
+function words({ title, words, span }) {
+  return element("p", { class: "words", style: `--span: ${span}` }, element("strong", { text: title }), element("span", { text: words }));
 }
 
 function figure(data, picture, view) {

@@ -2,7 +2,8 @@
 
 Each method is measured in a process of its own, so that its memory is its own. A machine's speed drifts, so what
 is compared is timed in turn, and told as a ratio: SISE beside as many bare forward passes on the same engine; each
-engine beside float32; SISE's masks beside pytorch-grad-cam's Score-CAM.
+engine beside float32; SISE's masks beside pytorch-grad-cam's Score-CAM. Each such comparison, and each method, is a
+stage, whose figures are saved at once: what was killed goes on, and the report says where stages are of several runs.
 """
 
 import dataclasses
@@ -10,11 +11,20 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter
+from tqdm import tqdm
 
 from explain.benchmark_report import Benchmark, draw, tabulate
 from explain.case import Case
 from explain.measure import (
+    Agreement,
+    BudgetCost,
+    EngineCost,
+    LibraryCost,
+    MethodCost,
+    Overhead,
     agreement_with_float64,
     budget_costs,
     engine_costs,
@@ -23,6 +33,7 @@ from explain.measure import (
     overhead,
 )
 from explain.methods import METHODS
+from explain.stages import close_stages, measured_once, now, open_stages, stage_times
 from severstal_xai.command import DONE, parse_settings, run
 from severstal_xai.errors import InputError, check_range
 from severstal_xai.model import Architecture
@@ -31,6 +42,7 @@ from severstal_xai.report_files import write_report
 Measured = TypeVar("Measured")
 _BUDGETS = (0.1, 0.4)
 """The aim's, and that of the inspector's fast maps."""
+_STAGES = "stages"
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,9 @@ class BenchmarkSettings:
         methods: Names of methods, with commas between them.
         mu: SISE's, for the ratios.
         images: How many images each method explains; the agreement with float64 is measured on as many.
-        output: The folder for `benchmark.json`, `.md` and `.png`.
+        output: The folder for `benchmark.json`, `.md` and `.png`; until they are there, `stages` in it keeps what is
+            measured, and the same command goes on with that.
+        overwrite: Whether to delete what an unfinished run has measured.
         device: Where the model runs; auto takes a GPU where there is one.
     """
 
@@ -57,6 +71,7 @@ class BenchmarkSettings:
     mu: float = 0.0
     images: int = 1
     output: Path = Path("benchmark")
+    overwrite: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:
@@ -77,19 +92,38 @@ class BenchmarkSettings:
 
 
 def measure(settings: BenchmarkSettings) -> Benchmark:
-    """Measure everything, one after the other, each in a process of its own."""
-    case = settings.case()
+    """Measure what is not yet, one after the other, each in a process of its own.
+
+    Raises:
+        InputError: The case cannot be measured, or the output holds stages of another one or of another machine.
+    """
+    case, folder, run_began = settings.case(), settings.output / _STAGES, now()
     _alone(case.check)
-    return Benchmark(
-        case=case,
-        machine=_alone(case.machine),
-        methods=tuple(_alone(method_cost, case, name) for name in settings.names()),
-        engines=tuple(_alone(engine_costs, case)),
-        overhead=_alone(overhead, case),
-        score_cam=_alone(library_score_cam_cost, case),
-        budgets=_alone(budget_costs, case, _BUDGETS),
-        agreement=_alone(agreement_with_float64, case),
-    )
+    machine = _alone(case.machine)
+    open_stages(folder, case.maker(machine), overwrite=settings.overwrite)
+    measured: list[str] = []
+    with tqdm(total=len(settings.names()) + 5, desc="benchmark", unit="stage") as bar:
+
+        def stage(name: str, kind: Any, work: Callable[..., Measured], *more: object) -> Measured:
+            read: Callable[[Any], Measured] = TypeAdapter(kind).validate_python
+            found = measured_once(folder, run_began, name, read, lambda: _alone(work, case, *more))
+            measured.append(name)
+            bar.update()
+            return found
+
+        return Benchmark(
+            case=case,
+            machine=machine,
+            methods=tuple(
+                stage(f"method_{name}", MethodCost, method_cost, name) for name in settings.names()
+            ),
+            engines=stage("engines", tuple[EngineCost, ...], engine_costs),
+            overhead=stage("overhead", Overhead, overhead),
+            score_cam=stage("score_cam_library", LibraryCost, library_score_cam_cost),
+            budgets=stage("budgets", tuple[BudgetCost, ...], budget_costs, _BUDGETS),
+            agreement=stage("agreement", Agreement, agreement_with_float64),
+            times=stage_times(folder, measured),
+        )
 
 
 def _alone(work: Callable[..., Measured], *arguments: object) -> Measured:
@@ -109,6 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measured = measure(settings)
     table = tabulate(measured)
     write_report(settings.output / "benchmark", dataclasses.asdict(measured), table, draw(measured))
+    close_stages(settings.output / _STAGES)
     print(table)
     return DONE
 

@@ -16,24 +16,14 @@ from explain.measure import (
     MethodCost,
     Overhead,
 )
+from explain.paper import TABLE_7
+from explain.stages import StageTime
 from severstal_xai.markdown import table
-
-PAPER_SECONDS = {
-    "grad_cam": (0.006, 0.019),
-    "grad_cam_plus_plus": (0.006, 0.020),
-    "extremal_perturbation": (87.42, 78.37),
-    "rise": (64.28, 26.08),
-    "score_cam": (5.90, 18.17),
-    "integrated_gradients": (0.68, 0.52),
-    "full_grad": (18.69, 34.03),
-    "sise": (5.90, 9.21),
-}
-"""The paper's Table 7: seconds an image on a Tesla T4, of VGG16 and ResNet-50 at 224 x 224 pixels."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """All that one run measured."""
+    """All that was measured, and when: in one run, or in several that went on with each other's stages."""
 
     case: Case
     machine: dict[str, str | int]
@@ -43,6 +33,7 @@ class Benchmark:
     score_cam: LibraryCost
     budgets: tuple[BudgetCost, ...]
     agreement: Agreement
+    times: tuple[StageTime, ...]
 
 
 def tabulate(measured: Benchmark) -> str:
@@ -58,7 +49,27 @@ def _heading(measured: Benchmark) -> str:
         f"test patches of {case.data}" if case.data else f"drawn light with grain, {case.size} x {case.size}"
     )
     machine = ", ".join(f"{name} {value}" for name, value in measured.machine.items())
-    return f"# What the methods cost\n\n{network}; {images}; SISE's mu {case.mu:g}. {machine}."
+    return f"# What the methods cost\n\n{network}; {images}; SISE's mu {case.mu:g}. {machine}.\n\n{_when(measured)}"
+
+
+def _when(measured: Benchmark) -> str:
+    """Say when it was measured; of several runs, when each stage was."""
+    runs = sorted({one.run for one in measured.times})
+    if len(runs) == 1:
+        return f"Measured in one run, begun {_moment(runs[0])}."
+    rows = [
+        (one.stage, _moment(one.began), f"{runs.index(one.run) + 1} of {len(runs)}") for one in measured.times
+    ]
+    return (
+        f"**Measured in {len(runs)} runs**, each of which went on where the one before had ended. What a ratio compares was "
+        "timed in turn within one stage and holds. Seconds of stages of different runs are from different times, and a "
+        "machine is not always equally fast: compare them with care.\n\n"
+        + table(("stage", "begun", "run"), rows)
+    )
+
+
+def _moment(moment: str) -> str:
+    return f"{moment[:19]} UTC"
 
 
 def _methods(measured: Benchmark) -> str:
@@ -125,7 +136,7 @@ def _budget(cost: BudgetCost) -> tuple[str, ...]:
 
 
 def _paper(method: str) -> tuple[str, str]:
-    vgg16, resnet50 = PAPER_SECONDS.get(method, (math.nan, math.nan))
+    vgg16, resnet50 = TABLE_7.get(method, (math.nan, math.nan))
     return _figure(None if math.isnan(vgg16) else vgg16), _figure(None if math.isnan(resnet50) else resnet50)
 
 
@@ -146,7 +157,7 @@ def draw(measured: Benchmark) -> Figure:
         label="here",
         color="#0072B2",
     )
-    paper = [PAPER_SECONDS.get(one.method, (math.nan, math.nan))[1] for one in methods]
+    paper = [TABLE_7.get(one.method, (math.nan, math.nan))[1] for one in methods]
     axes.barh(
         [place - 0.2 for place in places], paper, 0.38, label="paper: ResNet-50 on a T4", color="#BBBBBB"
     )

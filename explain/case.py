@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from explain.engines import probe
-from severstal_xai.checkpoint import load_checkpoint
+from explain.records import Maker
+from severstal_xai.checkpoint import load_checkpoint, read_card
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Split, read_manifest
@@ -37,12 +38,19 @@ class Case:
         """Return what the figures belong to."""
         cuda = self._device().type == "cuda"
         return {
-            "processor": torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
+            "processor": torch.cuda.get_device_name() if cuda else _processor(),
             "cores": os.cpu_count() or 0,
             "threads": torch.get_num_threads(),
             "system": platform.system(),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
         }
+
+    def maker(self, machine: dict[str, str | int]) -> Maker:
+        """Return what makes figures of this case what they are: two runs by equal makers measure the same."""
+        of_images = {"data": read_manifest(self.data).checksum} if self.data else {"size": self.size}
+        settings = {"mu": self.mu, "images": self.count, "device": self.device, **of_images}
+        weights = read_card(self.run).weights_sha256 if self.run else f"random, {self.architecture}"
+        return Maker(weights, "label", settings | {"machine": machine})
 
     def model(self) -> nn.Module:
         """Return the network in eval mode, on its device."""
@@ -77,6 +85,16 @@ class Case:
     def _device(self) -> torch.device:
         cuda = self.device != "cpu" and torch.cuda.is_available()
         return torch.device("cuda" if cuda else "cpu")
+
+
+def _processor() -> str:
+    """Return the processor's name: the system's own list has it on Linux, where Python tells no more than its kind."""
+    try:
+        listed = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        listed = ""
+    names = [line.partition(":")[2].strip() for line in listed.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 @dataclass(frozen=True)

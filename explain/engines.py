@@ -92,6 +92,16 @@ _CHOOSING = threading.Lock()
 _CHOSEN: OrderedDict[str, Engine] = OrderedDict()
 
 
+def usual_engine(device: torch.device) -> str:
+    """Return the engine that `auto` takes on a device where nothing speaks against it.
+
+    Example:
+        >>> usual_engine(torch.device("cpu"))
+        'openvino'
+    """
+    return next(_candidates("auto", device))
+
+
 def check_engine(name: str) -> None:
     """Refuse what is no engine's name."""
     if name not in get_args(EngineName):

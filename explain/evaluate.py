@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from explain.company import Company, join
 from explain.evaluation.controls import CONTROLS
-from explain.evaluation.files import of_patch, read_record, write_maps, write_record
+from explain.evaluation.files import makers_of, of_patch, open_folders, read_record, write_maps, write_record
 from explain.evaluation.report import PICTURES, write_evaluation
 from explain.evaluation.rows import Row, evaluate_patch, names_of
 from explain.evaluation.settings import Settings

@@ -1,6 +1,7 @@
 """Phases 3 and 4 of semantic input sampling: a block's map of its masks, and one map of all blocks. Pure."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from jaxtyping import Bool, Float
@@ -48,20 +49,33 @@ def soft_gate(
     return torch.sigmoid(_GATE_STEEPNESS * (visualization - threshold))
 
 
+def fusion_steps(
+    visualizations: Sequence[Float[Tensor, "height width"]], gates: Sequence[Float[Tensor, "height width"]]
+) -> list[Float[Tensor, "height width"]]:
+    r"""Return the sum after each block (Fig. 6): $E = V^{(1)}$, then $E \leftarrow (E + V^{(l)}) \cdot g^{(l)}$.
+
+    The first block has no gate, for nothing comes before it. Nothing is rescaled between the steps, so the sum
+    after block $l$ lies in $[0, l]$.
+
+    Example: the second block denies the left pixel.
+        >>> first, second = torch.tensor([[1.0, 0.5]]), torch.tensor([[0.0, 1.0]])
+        >>> fusion_steps([first, second], [hard_gate(first, 0.5), hard_gate(second, 0.5)])
+        [tensor([[1.0000, 0.5000]]), tensor([[0.0000, 1.5000]])]
+    """
+    later = zip(visualizations[1:], gates[1:], strict=True)
+    return list(
+        accumulate(later, lambda fused, block: (fused + block[0]) * block[1], initial=visualizations[0])
+    )
+
+
 def fuse(
     visualizations: Sequence[Float[Tensor, "height width"]], gates: Sequence[Float[Tensor, "height width"]]
 ) -> Float[Tensor, "height width"]:
-    r"""Fuse the blocks' maps as in Fig. 6: $E \leftarrow (E + V^{(l)}) \cdot g^{(l)}$, from the second block on.
+    r"""Fuse the blocks' maps: the last of `fusion_steps`, rescaled to [0, 1]; all zero where a gate leaves nothing.
 
-    Returns:
-        The last $E$, rescaled to [0, 1]; all zero where a later block's gate is shut.
-
-    Example: the second block denies the left pixel.
+    Example: as above.
         >>> first, second = torch.tensor([[1.0, 0.5]]), torch.tensor([[0.0, 1.0]])
         >>> fuse([first, second], [hard_gate(first, 0.5), hard_gate(second, 0.5)])
         tensor([[0., 1.]])
     """
-    fused = visualizations[0]
-    for visualization, gate in zip(visualizations[1:], gates[1:], strict=True):
-        fused = (fused + visualization) * gate
-    return rescale(fused)
+    return rescale(fusion_steps(visualizations, gates)[-1])

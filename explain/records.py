@@ -80,17 +80,22 @@ def maker_of(explainer: Explainer, weights: str, target: str) -> Maker:
     return Maker(weights, target, to_plain(explainer))
 
 
-def check_maker(folder: Path, maker: Maker) -> None:
-    """Refuse to add maps to a method's folder whose maps were made in another way.
+def check_maker(folder: Path, maker: Maker, what: str = "maps") -> None:
+    """Refuse to add to a folder what was made in another way than what it holds.
+
+    Args:
+        folder: A method's, or another of one maker.
+        maker: What makes what is to be added.
+        what: How to call what it holds.
 
     Raises:
-        InputError: The folder holds maps of another maker; the message names what differs first.
+        InputError: The folder is another maker's; the message names what differs first.
     """
     if not any(path.suffix in _ENDINGS for path in folder.glob("*")):
         return
     path = folder / _SETTINGS
     if not path.is_file():
-        raise InputError(f"{folder}: holds maps without {_SETTINGS}, expected {_WAYS_OUT}")
+        raise InputError(f"{folder}: holds {what} without {_SETTINGS}, expected {_WAYS_OUT}")
     try:
         before = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (ValueError, yaml.YAMLError) as error:
@@ -102,7 +107,7 @@ def check_maker(folder: Path, maker: Maker) -> None:
     for name in dict.fromkeys([*now, *then]):
         if now.get(name) != then.get(name):
             raise InputError(
-                f"{folder}: holds maps with {name} {then.get(name)}, now {now.get(name)}, expected {_WAYS_OUT}"
+                f"{folder}: holds {what} with {name} {then.get(name)}, now {now.get(name)}, expected {_WAYS_OUT}"
             )
 
 

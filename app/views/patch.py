@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import loading, messages, panels
+from app import loading, messages, panels, why
 from app.chooser import choose_patch, say_why_none_is_chosen
 from app.explanations import Effort, Failed, Request, explain
-from app.layers import Layer
+from app.layers import Layer, Patchwork
 from severstal_xai.checkpoint import Checkpoint
+from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Patch
 from severstal_xai.operating_point import OperatingPoint
@@ -98,15 +99,22 @@ def _draw(subject: _Subject, target: int, requests: Mapping[str, Request]) -> No
     drawn = [Layer(title, outcome, scale, _WAITING) for title, outcome in outcomes.items()]
     panels.heading(subject.patch, subject.probabilities, subject.point)
     panels.pictures(subject.patch, subject.grey, subject.mask, target, drawn)
-    panels.preview(outcomes)
-    failed = [requests[title] for title, outcome in outcomes.items() if isinstance(outcome, Failed)]
-    if failed:
-        panels.try_again(partial(loading.finished().forget, *failed))
+    remarks = st.empty()  # those on the patch before go at once, and what comes below keeps its place
+    if outcomes[_SISE] is not None:
+        with remarks.container():
+            panels.preview(outcomes)
+            failed = [requests[title] for title, outcome in outcomes.items() if isinstance(outcome, Failed)]
+            if failed:
+                panels.try_again(partial(loading.finished().forget, *failed))
     left, right = st.columns(2, gap="large")
     with left:
         panels.probability_bars(subject.patch, subject.probabilities, subject.point)
     with right:
         panels.agreement(subject.mask, outcomes)
+    patchwork = Patchwork(
+        subject.patch.patch, subject.grey, subject.mask, CLASSES[subject.patch.label].colour, ()
+    )
+    why.draw(patchwork, outcomes[_SISE], target, scale)
     panels.thresholds(subject.point)
     if outcomes[_SISE] is None:
         _make(subject, requests[_SISE])

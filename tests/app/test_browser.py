@@ -187,6 +187,18 @@ def test_another_class_to_explain_has_its_own_heat(page: Page, address: str) -> 
     expect(page.get_by_text("no heat at all")).to_have_count(2)
 
 
+def test_who_asks_why_sees_the_blocks_and_the_sum_grow_to_the_heat(page: Page, address: str) -> None:
+    visit(page, address, "strip33_0")
+    expect(page.locator(".stage")).to_have_count(3)
+    page.get_by_text("Why, step by step").click()
+    # each of the five blocks found something and has a sum, the last four let something through; the heat
+    expect(page.locator(".table .stage.ready")).to_have_count(5 + 4 + 5 + 1)
+    page.set_viewport_size({"width": 1366, "height": 2400})
+    brightness = seen(stage(page, "After block 5")).sum(axis=2)
+    defect = slice(100, 100 + SQUARE)
+    assert brightness[defect, defect].mean() > 2 * brightness[:50].mean()
+
+
 def test_an_empty_place_fills_as_the_page_advises(
     page: Page, start: Start, made_data: Manifest, planted_run: Path, tmp_path: Path
 ) -> None:

@@ -14,7 +14,8 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from app import panels
-from app.explanations import Found
+from app.account import Account, Step
+from app.explanations import Failed, Found
 from explain.methods import METHODS
 from severstal_xai.bootstrap import Measure
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
@@ -293,3 +294,62 @@ def test_thresholds_of_another_model_are_not_used(
     assert "of other weights than the model" in page.warning[0].value
     assert "lagged**" not in words(page)
     assert pictures(page)
+
+
+STEPPED = Account(
+    steps=(
+        Step("relu", 12, 0.5, np.full((256, 256), 255, np.uint8), None, np.full((256, 256), 255, np.uint8)),
+        Step("layer1", 0, 0.0, *[np.zeros((256, 256), np.uint8)] * 3),
+    ),
+    asked=8,
+    engine="openvino",
+    reason="",
+    seconds=2.5,
+)
+
+
+def opened_section(page: AppTest) -> AppTest:
+    """The page with its section "Why, step by step" opened."""
+    page.session_state["why"] = True
+    return page.run()
+
+
+def steps(page: AppTest) -> list[str]:
+    """The data of the section's pictures, as JSON."""
+    found = [element.proto for element in page.get("bidi_component")]
+    return [str(one) for one in found if "steps" in one.component_name]
+
+
+def test_the_steps_of_sise_are_shown_to_who_asks_for_them(
+    open_page: Any, made_data: Manifest, planted_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Found(np.ones((256, 256), dtype=np.float32), 0.97, STEPPED)
+    monkeypatch.setattr("app.views.patch.explain", lambda *_: found)
+    page = open_page(made_data.root, planted_run)
+    assert not steps(page), "closed at first: nothing is made"
+    page = opened_section(page)
+    assert "**12** features of the network speak for **3 · scratches and scabs**" in words(page)
+    assert "asked about **8** of them" in words(page)
+    assert "It took 2.5 s (OpenVINO answered for the model)." in words(page)
+    (shown,) = steps(page)
+    for said in (
+        "12 features",
+        "No feature here speaks for this class.",
+        "It lets nothing through.",
+        "Nothing is left.",
+    ):
+        assert said in shown
+    page.button(key="Next").click().run()
+    assert len(steps(page)) == 1, "it stays open with the next patch"
+
+
+def test_a_map_without_an_account_has_no_steps_and_neither_has_a_failed_one(
+    open_page: Any, made_data: Manifest, planted_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for outcome in (Found(np.ones((256, 256), dtype=np.float32)), Failed("no memory")):
+        st.cache_resource.clear()
+        monkeypatch.setattr("app.views.patch.explain", lambda *_, outcome=outcome: outcome)
+        page = opened_section(open_page(made_data.root, planted_run))
+        assert not page.exception
+        assert not [one for one in page.expander if "step by step" in one.label]
+        assert not steps(page)

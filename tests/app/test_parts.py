@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import nn
 
+from app import why
+from app.account import Account, Step
 from app.choice import Filter, matching
 from app.explanations import Failed, Finished, Found, Request, explain
 from app.folders import folders_from
@@ -103,6 +105,59 @@ def test_sise_within_a_budget_tells_how_well_its_map_stands_for_the_whole_one(
     assert isinstance(outcome, Found)
     assert outcome.agreement == expected.agreement
     np.testing.assert_array_equal(outcome.saliency, expected.saliency.numpy())
+
+
+def test_an_account_tells_what_each_block_did_and_its_last_sum_is_the_map(
+    made_data: Manifest, planted_run: Path
+) -> None:
+    model = load_checkpoint(planted_run).model
+    grey = made_data.read_image(made_data.find("strip33_0"))
+    outcome = explain(Request("sise", (), 3, "weights", "image"), model, grey)
+    assert isinstance(outcome, Found)
+    account = outcome.account
+    assert account is not None
+    assert account.asked == account.features == 5, "one feature of each block speaks for the planted class"
+    assert account.seconds > 0
+    blocks = SISE().explain(model, torch.from_numpy(model_input(grey)), 3).blocks
+    for step, block in zip(account.steps, blocks, strict=True):
+        assert (step.layer, step.features, step.threshold) == (block.layer, block.masks, block.threshold)
+        np.testing.assert_allclose(step.found / 255, block.visualization, atol=1 / 255)
+    assert account.steps[0].gate is None
+    for step, block in zip(account.steps[1:], blocks[1:], strict=True):
+        np.testing.assert_array_equal(step.gate, 255 * block.gate)
+    np.testing.assert_allclose(account.steps[-1].fused / 255, outcome.saliency, atol=1 / 255)
+
+
+def test_a_class_that_no_feature_speaks_for_has_an_account_that_says_so(
+    made_data: Manifest, planted_run: Path
+) -> None:
+    model = load_checkpoint(planted_run).model
+    grey = made_data.read_image(made_data.find("strip33_0"))
+    outcome = explain(Request("sise", (("budget", 0.4),), 1, "weights", "image"), model, grey)
+    assert isinstance(outcome, Found)
+    assert outcome.account is not None
+    assert outcome.account.features == 0
+    assert "there was nothing to ask about" in why.story(outcome.account, "1 · pitting", "openvino")
+    cells = why.as_data(Patchwork("a", GREY, GREY > 0, (1, 2, 3), ()), outcome, "1 · pitting", 0.1)[
+        "pictures"
+    ]
+    assert [cell.get("words") for cell in cells if cell["state"] == "cold"] == [
+        *["No feature here speaks for this class."] * 5,
+        *["It lets nothing through."] * 4,
+        *["Nothing is left."] * 5,
+    ]
+
+
+def test_an_unusual_engine_is_told_with_its_reason() -> None:
+    step = Step("relu", 3, 0.5, GREY, None, GREY)
+    account = Account((step,), 3, "reference", "openvino is off by 0.2", 11.0)
+    said = why.story(account, "1 · pitting", "openvino")
+    assert "asked about all of them (3 forward passes)" in said
+    assert "It took 11 s." in said
+    assert (
+        r"torch itself in full precision answered for the model, not OpenVINO as usual: openvino is off by 0\.2."
+        in said
+    )
 
 
 def test_failed_waiting_and_cold_are_three_kinds_of_picture() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from explain.engines import choose_engine
-from explain.fusion import fuse, hard_gate, soft_gate, visualization_map
+from explain.fusion import fuse, fusion_steps, hard_gate, soft_gate, visualization_map
 from explain.methods.sise import SISE, keep_positive
 from explain.scoring import MaskStream, ScoredMasks
 from explain.semantic_sampling import gradient_scores
@@ -179,6 +179,24 @@ def test_a_large_mask_earns_less_for_each_pixel_than_a_small_one_of_equal_confid
     result = visualize(torch.stack([small, large]), [0.5, 0.5])
     assert result[0, 0] == 1
     assert result[3, 3] == pytest.approx(1 / 8)
+
+
+def test_the_fusion_can_be_followed_step_by_step() -> None:
+    maps = [torch.tensor([values]) for values in ([1.0, 0.5, 0.0], [0.5, 0.0, 1.0], [0.25, 1.0, 0.0])]
+    gates = [torch.tensor([values]) for values in ([0.0, 0.0, 0.0], [1.0, 0.0, 1.0], [0.5, 1.0, 1.0])]
+    steps = fusion_steps(maps, gates)  # the first gate has no say
+    assert [step.tolist() for step in steps] == [
+        [[1.0, 0.5, 0.0]],
+        [[1.5, 0.0, 1.0]],  # 1 + 0.5; shut; 0 + 1
+        [[0.875, 1.0, 1.0]],  # (1.5 + 0.25) / 2; 0 + 1; 1 + 0
+    ]
+    assert torch.equal(fuse(maps, gates), (steps[-1] - 0.875) / 0.125)
+
+
+def test_a_result_holds_what_its_fusion_is_made_of(small: Small, image: Tensor) -> None:
+    result = SISE().explain(small, image, 0)
+    maps, gates = [one.visualization for one in result.blocks], [one.gate for one in result.blocks]
+    assert torch.equal(fuse(maps, gates).float(), result.saliency)
 
 
 def test_a_later_block_that_saw_nothing_empties_the_hard_map_and_makes_no_nan() -> None:
