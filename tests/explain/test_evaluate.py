@@ -27,10 +27,11 @@ from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Split
 from severstal_xai.model import build_classifier
 from severstal_xai.paper import TABLE_5
+from tests.conftest import Launch
 
 QUICK = SISE(mu=0.9, engine="reference")
-METHODS_HERE = "sise,grad_cam"
-NAMES = ["sise", "sise_ordered", "sise_mu_0.95", "grad_cam", *CONTROLS]
+METHODS_HERE = "grad_cam,sise"
+NAMES = ["grad_cam", "sise", "sise_ordered", "sise_mu_0.95", *CONTROLS]
 MAIN = [name for name in NAMES if name != "sise_mu_0.95"]
 
 
@@ -255,7 +256,7 @@ def test_what_is_there_is_not_made_again_and_what_is_damaged_is(
     pd.testing.assert_frame_equal(repaired.rows[same], evaluated.rows[same])
 
     asked.clear()
-    more = evaluate(changed(settings, methods="sise,grad_cam,xgrad_cam"))
+    more = evaluate(changed(settings, methods="grad_cam,sise,xgrad_cam"))
     assert more
     assert {methods for _, methods in asked} == {("xgrad_cam",)}
     assert len(more.rows) == len(evaluated.rows) + 4
@@ -285,6 +286,24 @@ def test_killed_in_the_midst_it_goes_on(
     same = [column for column in evaluated.rows if column != "seconds"]
     expected = evaluated.rows[evaluated.rows["method"] != "sise_mu_0.95"][same]
     pd.testing.assert_frame_equal(done.rows[same], expected.reset_index(drop=True))
+
+
+def test_two_processes_share_the_patches(
+    evaluated: Evaluated, settings: Settings, tmp_path: Path, launch: Launch
+) -> None:
+    out = tmp_path / "out"
+    flags = f"--run {settings.run} --data {settings.data} --output {out} --methods grad_cam --steps 2 --device cpu"
+    little = "--mus [] --sure null --sanity_patches 0"
+    done = launch(2, "explain.evaluate", *flags.split(), *little.split())
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_parquet(out / "per_patch.parquet")
+    same = [column for column in rows if column != "seconds"]
+    expected = evaluated.rows[~evaluated.rows["method"].str.startswith("sise")][same].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rows[same], expected, atol=1e-5)
+    records = pd.read_parquet(out / "counterfactual.parquet")
+    pd.testing.assert_frame_equal(
+        records, pd.read_parquet(folder_of(settings) / "counterfactual.parquet"), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
