@@ -39,6 +39,17 @@ def arguments(run_folder: Path, made_data: Manifest, tmp_path: Path) -> list[str
     return [*common, "--methods", "grad_cam"]
 
 
+SAMPLING = ("--methods", "grad_cam,sise", "--sise.mu", "0.9")
+
+
+@pytest.fixture(scope="module")
+def whole(run_folder: Path, made_data: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of maps by two methods, of all five test patches; to be copied."""
+    folder = tmp_path_factory.mktemp("whole") / "maps"
+    main(["--run", str(run_folder), "--data", str(made_data.root), "--output", str(folder), *SAMPLING])
+    return folder
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -92,12 +103,9 @@ def test_a_damaged_record_is_made_again(arguments: list[str], tmp_path: Path) ->
 
 
 def test_killed_and_started_again_it_ends_as_if_never_killed(
-    arguments: list[str], made_data: Manifest, tmp_path: Path
+    arguments: list[str], whole: Path, tmp_path: Path
 ) -> None:
-    sampling = [*arguments[:-1], "grad_cam,sise", "--sise.mu", "0.9"]
-    sampling[sampling.index("--output") + 1] = str(tmp_path / "whole")
-    main(sampling)
-    sampling[sampling.index("--output") + 1] = str(tmp_path / "maps")
+    sampling = [*arguments, *SAMPLING]
     process = subprocess.Popen(
         [sys.executable, "-m", "explain", *sampling], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -108,8 +116,8 @@ def test_killed_and_started_again_it_ends_as_if_never_killed(
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert main(sampling) == 0
-    assert maps_in(tmp_path / "maps") == maps_in(tmp_path / "whole")
-    tables = [names_in(tmp_path / place / "explained.csv") for place in ("maps", "whole")]
+    assert maps_in(tmp_path / "maps") == maps_in(whole)
+    tables = [names_in(place / "explained.csv") for place in (tmp_path / "maps", whole)]
     assert tables[0] == tables[1]
 
 
@@ -133,10 +141,10 @@ def test_a_method_and_images_may_be_added_later(
     ],
 )
 def test_maps_made_in_another_way_are_never_mixed(
-    arguments: list[str], tmp_path: Path, change: list[str], named: str
+    arguments: list[str], whole: Path, tmp_path: Path, change: list[str], named: str
 ) -> None:
-    first = [*arguments[:-1], "grad_cam,sise", "--sise.mu", "0.9", "--patches_per_class", "1"]
-    main(first)
+    first = [*arguments, *SAMPLING]
+    shutil.copytree(whole, tmp_path / "maps")
     before = contents(tmp_path / "maps")
     with pytest.raises(InputError, match=rf"{named}, expected another --output, or --overwrite true"):
         main([*first, *change])
@@ -153,9 +161,11 @@ def test_maps_of_other_weights_are_never_mixed(
         main(arguments)
 
 
-def test_overwriting_deletes_this_methods_old_maps_alone(arguments: list[str], tmp_path: Path) -> None:
-    both = [*arguments[:-1], "grad_cam,sise", "--sise.mu", "0.9"]
-    main(both)
+def test_overwriting_deletes_this_methods_old_maps_alone(
+    arguments: list[str], whole: Path, tmp_path: Path
+) -> None:
+    both = [*arguments, *SAMPLING]
+    shutil.copytree(whole, tmp_path / "maps")
     grad_cam = contents(tmp_path / "maps/grad_cam")
     other = ["--methods", "sise", "--sise.mu", "0.8", "--patches_per_class", "1", "--split", "validation"]
     assert main([*both, *other, "--overwrite", "true"]) == 0

@@ -120,7 +120,8 @@ def test_a_model_that_answers_otherwise_is_not_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     usual = FORMATS["onnx"]
-    wrong = dataclasses.replace(usual, make=lambda model: usual.make(Wrong(model, factor).eval()))
+    made = usual.make(Wrong(load_checkpoint(made_run).model, factor).eval())
+    wrong = dataclasses.replace(usual, make=lambda _: made)
     monkeypatch.setattr(exporting, "FORMATS", {"onnx": wrong})
     settings = Settings(made_run, "onnx", output=tmp_path / "new")
     with pytest.raises(InputError, match=r"differs from torch's by (0\.0|nan).*nothing was written"):
