@@ -20,7 +20,7 @@ from severstal_xai.model import build_classifier
 from severstal_xai.openvino_runtime import import_openvino
 from training import export as exporting
 from training.export import Settings, choose, compare, export, main
-from training.export_formats import FORMATS
+from training.export_formats import FORMATS, Deployable
 from training.run_folder import EXPORTED, check_output, clear
 
 BOTH = pytest.mark.parametrize("kind", ["onnx", "openvino"])
@@ -120,7 +120,7 @@ def test_a_model_that_answers_otherwise_is_not_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     usual = FORMATS["onnx"]
-    made = usual.make(Wrong(load_checkpoint(made_run).model, factor).eval())
+    made = usual.make(Wrong(Deployable(load_checkpoint(made_run).model), factor).eval())
     wrong = dataclasses.replace(usual, make=lambda _: made)
     monkeypatch.setattr(exporting, "FORMATS", {"onnx": wrong})
     settings = Settings(made_run, "onnx", output=tmp_path / "new")
