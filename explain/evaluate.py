@@ -29,7 +29,15 @@ from tqdm import tqdm
 
 from explain.company import Company, join
 from explain.evaluation.controls import CONTROLS
-from explain.evaluation.files import makers_of, of_patch, open_folders, read_record, write_maps, write_record
+from explain.evaluation.files import (
+    EVIDENCE_FILE,
+    makers_of,
+    of_patch,
+    open_folders,
+    read_record,
+    write_maps,
+    write_record,
+)
 from explain.evaluation.report import PICTURES, write_evaluation
 from explain.evaluation.rows import Row, evaluate_patch, names_of
 from explain.evaluation.settings import Settings
@@ -58,7 +66,7 @@ from severstal_xai.manifest import Manifest, Patch, Split, read_manifest
 _SHOWN_PER_CLASS = 1
 """Patches of a class whose maps the report shows."""
 _OURS = {
-    *("settings.yaml", "per_patch.parquet", "evidence.csv", "report.md", "report.html"),
+    *("settings.yaml", "per_patch.parquet", EVIDENCE_FILE, "report.md", "report.html"),
     *(f"{COUNTERFACTUAL}.parquet", f"{ANSWERS}.parquet", *(f"{CASCADE}{name}.parquet" for name in METHODS)),
     *(*PICTURES, "compare.md", "compare.json"),
 }
@@ -104,6 +112,7 @@ def evaluate(settings: Settings) -> Evaluated | None:
     evaluated = Evaluated(
         run=settings.run.resolve().name,
         architecture=card.architecture,
+        weights_sha256=card.weights_sha256,
         same_data=card.data_checksum == manifest.checksum,
         manifest=manifest,
         split=Split(settings.split),

@@ -25,10 +25,11 @@ from severstal_xai.operating_point import (
     as_json,
     read_operating_point,
 )
+from severstal_xai.predictions import PREDICTIONS_FILE
 from severstal_xai.report_files import write_report
 from training import run_folder
 from training.figures import thresholds_figure
-from training.predictions import Answers, read_predictions
+from training.predictions import Answers, read_answers
 from training.thresholds import LEAST_PATCHES, choose, enough_of, expect, flags
 
 _MUCH = 0.5
@@ -220,7 +221,7 @@ def main() -> int:
         description="Choose the thresholds of a trained model by what wrong answers cost.",
     )
     card = read_card(settings.run)
-    answers = read_predictions(settings.run / run_folder.PREDICTIONS_FILE, card.weights_sha256)
+    answers = read_answers(settings.run / PREDICTIONS_FILE, card.weights_sha256)
     costs = costs_of(settings, costs_before(settings.run, card))
     point = operating_point_of(answers, costs, card.weights_sha256, settings.seed)
     with run_folder.owned(settings.run):

@@ -10,13 +10,14 @@ import numpy as np
 from severstal_xai.bootstrap import Measure
 from severstal_xai.files import write_text
 from severstal_xai.manifest import Split
+from severstal_xai.predictions import PREDICTIONS_FILE, write_predictions
 from training import run_folder
 from training.figures import confusion_figure, curves_figure, reliability_figure, write_figure
 from training.history import Epoch, best_of
 from training.loop import Judged
 from training.measures import calibration_error, measures, scaled, temperature_of
 from training.operating_point import operating_point_of, write_operating_point
-from training.predictions import answers_of, write_predictions
+from training.predictions import answers_of, table_of
 from training.report import Run, model_card
 from training.scores import as_json, paper_as_json, score
 from training.work import Work
@@ -48,7 +49,7 @@ def write_reports(run: Run) -> None:
     """Write the predictions, the scores, the thresholds, the figures and the model card."""
     folder, weights_sha256 = run.settings.output, run.operating_point.weights_sha256
     test = run.answers[Split.TEST]
-    write_predictions(folder / run_folder.PREDICTIONS_FILE, run.manifest, run.answers, weights_sha256)
+    write_predictions(folder / PREDICTIONS_FILE, table_of(run.manifest, run.answers), weights_sha256)
     write_text(folder / run_folder.SCORES_FILE, json.dumps(scores_of(run), indent=2) + "\n")
     title = f"{run.settings.architecture}, epoch {best_of(run.epochs).epoch}"
     for name, figure in (

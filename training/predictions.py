@@ -1,4 +1,4 @@
-"""What a run's model says of each validation and test patch, as a table and in the file that keeps it."""
+"""What a run's model says of the patches of a split, as arrays and as rows of the file that keeps it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,19 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pyarrow import ArrowException
 
-from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
-from severstal_xai.files import whole_file
 from severstal_xai.manifest import Manifest, Split
+from severstal_xai.predictions import SHARES, read_predictions
 from training.loop import Judged
 from training.measures import Labels, Probabilities
-
-_WEIGHTS = "weights_sha256"
-_SHARES = [f"p{steel.id}" for steel in CLASSES]
-_TOLERANCE = 1e-3
-"""Of the sum of a patch's probabilities; they may have been written by other hands, rounded."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +35,12 @@ def answers_of(manifest: Manifest, split: Split, judged: Judged) -> Answers:
     return Answers(judged.shares(), judged.labels.numpy(), strips)
 
 
-def table_of(manifest: Manifest, split: Split, answers: Answers) -> pd.DataFrame:
+def table_of(manifest: Manifest, answers: Mapping[Split, Answers]) -> pd.DataFrame:
     """Return a row a patch: name, strip, split, label, predicted class, and the probability of each class."""
+    return pd.concat([_rows(manifest, split, answers[split]) for split in answers])
+
+
+def _rows(manifest: Manifest, split: Split, answers: Answers) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "patch": [patch.patch for patch in manifest.of_split(split)],
@@ -53,58 +50,21 @@ def table_of(manifest: Manifest, split: Split, answers: Answers) -> pd.DataFrame
             "predicted": answers.probabilities.argmax(axis=1),
         }
     )
-    return table.assign(**dict(zip(_SHARES, answers.probabilities.T, strict=True)))
+    return table.assign(**dict(zip(SHARES, answers.probabilities.T, strict=True)))
 
 
-def write_predictions(
-    path: Path, manifest: Manifest, answers: Mapping[Split, Answers], weights_sha256: str
-) -> None:
-    """Write the file, with the checksum of the weights whose answers they are."""
-    table = pd.concat([table_of(manifest, split, answers[split]) for split in answers])
-    table.attrs[_WEIGHTS] = weights_sha256
-    with whole_file(path) as temporary:
-        table.to_parquet(temporary, index=False)
-
-
-def read_predictions(path: Path, weights_sha256: str) -> dict[Split, Answers]:
-    """Read the file.
+def read_answers(path: Path, weights_sha256: str) -> dict[Split, Answers]:
+    """Read the file of predictions.
 
     Raises:
         InputError: It is missing, damaged, of other weights, or a split has no patch; the message names what.
     """
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file, expected what `python -m training` writes at the end of a run"
-        )
-    try:
-        table = pd.read_parquet(path, columns=["strip", "split", "label", *_SHARES])
-    except (ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable table of predictions, expected one of training") from error
-    if table.attrs.get(_WEIGHTS) != weights_sha256:
-        raise InputError(
-            f"{path}: of other weights than the model's, expected those that the run ended with; "
-            "--resume true ends an unfinished run"
-        )
-    return {split: _read_split(path, table, split) for split in (Split.VALIDATION, Split.TEST)}
+    table = read_predictions(path, weights_sha256)
+    return {split: _of_split(path, table, split) for split in (Split.VALIDATION, Split.TEST)}
 
 
-def _read_split(path: Path, table: pd.DataFrame, split: Split) -> Answers:
+def _of_split(path: Path, table: pd.DataFrame, split: Split) -> Answers:
     rows = table[table["split"] == str(split)]
     if rows.empty:
         raise InputError(f"{path}: no patch of the {split} split, expected at least one")
-    labels = rows["label"].to_numpy()
-    if (
-        not np.issubdtype(labels.dtype, np.integer)
-        or not np.isin(labels, [steel.id for steel in CLASSES]).all()
-    ):
-        raise InputError(f"{path}: a label is no class, expected 0 to {len(CLASSES) - 1}")
-    try:
-        probabilities = rows[_SHARES].to_numpy(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: a probability is no number ({error})") from error
-    whole = np.abs(probabilities.sum(axis=1) - 1) < _TOLERANCE
-    if not np.all(whole & (probabilities >= 0).all(axis=1)):
-        raise InputError(f"{path}: the probabilities of a patch do not add up to 1")
-    if rows["strip"].isna().any():
-        raise InputError(f"{path}: a patch has no strip")
-    return Answers(probabilities.clip(0, 1), labels.astype(np.int64), tuple(rows["strip"].astype(str)))
+    return Answers(rows[SHARES].to_numpy(), rows["label"].to_numpy(np.int64), tuple(rows["strip"]))

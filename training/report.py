@@ -13,6 +13,7 @@ from severstal_xai.manifest import Manifest, Split, count_shared_strips
 from severstal_xai.markdown import table
 from severstal_xai.operating_point import STEM, OperatingPoint
 from severstal_xai.paper import TABLE_5, TOP_1, TOP_3
+from severstal_xai.predictions import PREDICTIONS_FILE
 from training.compute import Compute
 from training.history import Epoch, best_of
 from training.plan import counts_of
@@ -23,7 +24,6 @@ from training.run_folder import (
     CURVES_FILE,
     EVENTS,
     HISTORY_FILE,
-    PREDICTIONS_FILE,
     RELIABILITY_FILE,
     SCORES_FILE,
 )

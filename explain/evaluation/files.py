@@ -1,4 +1,4 @@
-"""The files of an evaluation: a record each, the maps of the few that the report shows, and whose folder it is."""
+"""The files of an evaluation: a record each, where the evidence lies, the maps of the few that the report shows, and whose folder it is."""
 
 import dataclasses
 import io
@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from explain.company import Company
+from explain.evaluation.evidence import Group
 from explain.evaluation.rows import names_of
 from explain.explainer import Explainer
 from explain.records import Maker, check_maker, claim, maker_of
 from severstal_xai.errors import InputError
 from severstal_xai.files import write_bytes, write_text
 from severstal_xai.manifest import Patch
+
+EVIDENCE_FILE = "evidence.csv"
+"""Each patch with a mask, and its group of evidence."""
 
 Record = TypeVar("Record")
 
@@ -59,6 +64,36 @@ def read_maps(folder: Path, name: str) -> Float[np.ndarray, "*maps height width"
     """Return a map, or several; None where none is kept."""
     path = folder / f"{name}.npy"
     return np.load(path, allow_pickle=False).astype(np.float32) if path.is_file() else None
+
+
+def write_evidence(path: Path, groups: pd.DataFrame, method: str, weights_sha256: str) -> None:
+    """Write what `groups_of` gave, with the method whose maps tell, and the weights that they explain."""
+    table = groups.assign(method=method, weights_sha256=weights_sha256)
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def read_evidence(path: Path, weights_sha256: str) -> dict[str, Group]:
+    """Return the group of evidence of each patch that was evaluated, by the patch's name.
+
+    Raises:
+        InputError: The file cannot be read, is not such a file, or tells of other weights; the message names what.
+    """
+    try:
+        table = pd.read_csv(
+            path, usecols=["patch", "group", "weights_sha256"], dtype=str, keep_default_na=False
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a readable table of evidence, expected one of `python -m explain.evaluate`"
+        ) from error
+    if not (table["weights_sha256"] == weights_sha256).all():
+        raise InputError(
+            f"{path}: of other weights than the model's; `python -m explain.evaluate` makes it anew"
+        )
+    unknown = sorted(set(table["group"]) - set(Group))
+    if unknown:
+        raise InputError(f"{path}: group {unknown[0]!r}, expected one of {', '.join(map(repr, Group))}")
+    return {name: Group(group) for name, group in zip(table["patch"], table["group"], strict=True)}
 
 
 def makers_of(

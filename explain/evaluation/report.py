@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from explain.evaluation import tables, tiles
 from explain.evaluation.controls import CONTROLS
 from explain.evaluation.evidence import groups_of
+from explain.evaluation.files import EVIDENCE_FILE, write_evidence
 from explain.evaluation.findings import findings
 from explain.evaluation.pictures import draw_figures, draw_sanity, draw_thresholds
 from explain.evaluation.reasons import right_reason, sanity, suspects, the_counterfactual
@@ -40,7 +41,7 @@ def write_evaluation(folder: Path, evaluated: Evaluated) -> None:
             write_bytes(folder / name, pictures[name])
         else:
             (folder / name).unlink(missing_ok=True)
-    write_text(folder / "evidence.csv", groups.to_csv(index=False, lineterminator="\n"))
+    write_evidence(folder / EVIDENCE_FILE, groups, evaluated.first_method, evaluated.weights_sha256)
     report = report_of(
         evaluated,
         figures,

@@ -53,6 +53,7 @@ class Evaluated:
     Args:
         run: The run's name.
         architecture: Its network.
+        weights_sha256: SHA-256 of the weights.
         same_data: Whether it was trained on this data.
         manifest: The data.
         split: Which part of it was evaluated.
@@ -67,6 +68,7 @@ class Evaluated:
 
     run: str
     architecture: str
+    weights_sha256: str
     same_data: bool
     manifest: Manifest
     split: Split

@@ -411,6 +411,7 @@ def of_drops(made_data: Manifest, values: dict[str, list[float]]) -> Evaluated:
     return Evaluated(
         run="run",
         architecture="resnet18",
+        weights_sha256="0" * 64,
         same_data=True,
         manifest=made_data,
         split=Split.TEST,

@@ -14,7 +14,7 @@ from severstal_xai.manifest import Split
 from severstal_xai.model import build_classifier
 from severstal_xai.operating_point import Costs, flagged_as, is_flagged, read_operating_point
 from training.operating_point import Settings, costs_of, main, operating_point_of, tabulate
-from training.predictions import Answers, read_predictions
+from training.predictions import Answers, read_answers
 from training.thresholds import LEAST_PATCHES, choose, expect, flags, ladder
 
 
@@ -195,6 +195,8 @@ def write_answers(folder: Path, weights: str) -> None:
     for split, seed in ((Split.VALIDATION, 7), (Split.TEST, 8)):
         answers = drawn(80, seed, digits=16)
         part = pd.DataFrame({"strip": answers.strips, "split": str(split), "label": answers.labels})
+        part["patch"] = [f"{strip}_0" for strip in answers.strips]
+        part["predicted"] = answers.probabilities.argmax(axis=1)
         parts.append(part.assign(**{f"p{place}": answers.probabilities[:, place] for place in range(5)}))
     table = pd.concat(parts)
     table.attrs["weights_sha256"] = weights
@@ -213,7 +215,7 @@ def test_the_command_takes_the_runs_costs_and_others(
     weights = json.loads((run_folder / "model.json").read_text())["weights_sha256"]
     usual = read_operating_point(run_folder, weights)
     assert usual
-    answers = read_predictions(run_folder / "predictions.parquet", weights)
+    answers = read_answers(run_folder / "predictions.parquet", weights)
     assert usual == operating_point_of(answers, costs(), weights, seed=0)
     assert tabulate(usual) in capsys.readouterr().out
     assert (run_folder / "operating_point.md").read_text() == tabulate(usual)
@@ -310,7 +312,7 @@ def test_answers_of_other_weights_are_refused(run_folder: Path, monkeypatch: pyt
         (lambda table: table.assign(label=9), "a label is no class"),
         (lambda table: table.assign(label="a"), "a label is no class"),
         (lambda table: table.assign(p1=0.9), "do not add up to 1"),
-        (lambda table: table.assign(strip=None), "a patch has no strip"),
+        (lambda table: table.assign(strip=None), "a row has no strip"),
         (lambda table: table.assign(p1=float("nan")), "do not add up to 1"),
         (lambda table: table.assign(p1="much"), "a probability is no number"),
     ],
