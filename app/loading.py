@@ -6,26 +6,34 @@ at once: nobody may hook it or change its mode.
 """
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 import torch
-from pyarrow import ArrowException
 from torch import nn
 
 from app.explanations import Finished
 from app.folders import Folders, folders_from
+from app.messages import NO_EVIDENCE, NO_PREDICTIONS, WRONG_THRESHOLDS, Advice
+from app.review import known_of
+from app.tiles import thumbnail as thumbnail_of
+from explain.evaluation.evidence import Group
+from explain.evaluation.files import EVIDENCE_FILE, read_evidence
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE, Checkpoint, load_checkpoint
-from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import MANIFEST_FILE, Manifest, Patch, read_manifest
 from severstal_xai.operating_point import OPERATING_POINT_FILE, OperatingPoint, read_operating_point
+from severstal_xai.predictions import PREDICTIONS_FILE, read_predictions
 
-PREDICTIONS_FILE = "predictions.parquet"
-"""What `python -m training` leaves beside the model: its answer for each patch."""
+EVALUATION = "evaluation"
+"""The folder in a run's that `python -m explain.evaluate` writes to."""
+Remark = tuple[Advice, str]
+"""What the user is told beside a result that is not whole, and the detail."""
 
 
 def folders() -> Folders:
@@ -61,14 +69,44 @@ def operating_point(run: Path, checkpoint: Checkpoint) -> OperatingPoint | None:
     return _operating_point(str(run), _stamp(path), checkpoint.card.weights_sha256)
 
 
-def predicted_classes(run: Path) -> dict[str, int]:
-    """Return the class that the model gave each patch, by the patch's name; empty where no such file lies.
+def predictions(run: Path, checkpoint: Checkpoint) -> pd.DataFrame | None:
+    """Return the model's answer for each validation and test patch; None where no such file lies.
 
     Raises:
-        InputError: The file is damaged or holds something else.
+        InputError: The file is damaged or of other weights.
     """
     path = run / PREDICTIONS_FILE
-    return _predictions(str(path), _stamp(path)) if path.is_file() else {}
+    return _predictions(str(path), _stamp(path), checkpoint.card.weights_sha256) if path.is_file() else None
+
+
+def evidence(run: Path, checkpoint: Checkpoint) -> Mapping[str, Group]:
+    """Return where the evidence lies, by the patch's name; empty where nobody evaluated the run.
+
+    Raises:
+        InputError: The file is damaged or of other weights.
+    """
+    path = run / EVALUATION / EVIDENCE_FILE
+    return _evidence(str(path), _stamp(path), checkpoint.card.weights_sha256) if path.is_file() else {}
+
+
+def known_patches(
+    run: Path, checkpoint: Checkpoint, manifest: Manifest
+) -> tuple[pd.DataFrame, tuple[Remark, ...]]:
+    """Return what is known of each patch before anybody judged it, as `known_of` does, and what is missing of it."""
+    stamps = [
+        _stamp(run / name)
+        for name in (PREDICTIONS_FILE, f"{EVALUATION}/{EVIDENCE_FILE}", OPERATING_POINT_FILE)
+    ]
+    return _known(manifest.checksum, checkpoint.card.weights_sha256, tuple(stamps), run, checkpoint, manifest)
+
+
+def thumbnail(manifest: Manifest, patch: Patch) -> tuple[str, str]:
+    """Return a patch's thumbnail and outline, as the browser takes them.
+
+    Raises:
+        InputError: A file of the patch's is missing or damaged.
+    """
+    return _thumbnail(patch.image_sha256, patch.mask_sha256, manifest, patch)
 
 
 def probabilities(checkpoint: Checkpoint, patch: Patch, grey: np.ndarray) -> tuple[float, ...]:
@@ -110,18 +148,42 @@ def _operating_point(run: str, stamp: tuple[int, int] | None, weights: str) -> O
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _predictions(path: str, stamp: tuple[int, int] | None) -> dict[str, int]:  # noqa: ARG001 (as above)
-    try:
-        table = pd.read_parquet(path, columns=["patch", "predicted"])
-    except (ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable table of predictions, expected one of training") from error
-    predicted = {
-        str(patch): int(answer) for patch, answer in zip(table["patch"], table["predicted"], strict=True)
-    }
-    for patch, answer in predicted.items():
-        if answer not in range(len(CLASSES)):
-            raise InputError(f"{path}: patch {patch!r}: class {answer}, expected 0 to {len(CLASSES) - 1}")
-    return predicted
+def _predictions(path: str, stamp: tuple[int, int] | None, weights: str) -> pd.DataFrame:  # noqa: ARG001 (as above)
+    return read_predictions(Path(path), weights)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _evidence(path: str, stamp: tuple[int, int] | None, weights: str) -> Mapping[str, Group]:  # noqa: ARG001 (as above)
+    return read_evidence(Path(path), weights)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading what is known of the patches …")
+def _known(
+    data: str,  # noqa: ARG001 (as above)
+    weights: str,  # noqa: ARG001 (as above)
+    stamps: tuple[tuple[int, int] | None, ...],  # noqa: ARG001 (as above)
+    _run: Path,
+    _checkpoint: Checkpoint,
+    _manifest: Manifest,
+) -> tuple[pd.DataFrame, tuple[Remark, ...]]:
+    remarks: list[Remark] = []
+
+    def read(what: Callable[[Path, Checkpoint], Any], advice: Advice) -> Any:
+        try:
+            return what(_run, _checkpoint)
+        except InputError as error:
+            remarks.append((advice, str(error)))
+            return None
+
+    answers = read(predictions, NO_PREDICTIONS)
+    groups = read(evidence, NO_EVIDENCE) or {}
+    point = read(operating_point, WRONG_THRESHOLDS)
+    return known_of(_manifest, answers, groups, point), tuple(remarks)
+
+
+@st.cache_data(max_entries=2048, show_spinner=False)
+def _thumbnail(image: str, mask: str, _manifest: Manifest, _patch: Patch) -> tuple[str, str]:  # noqa: ARG001 (as above)
+    return thumbnail_of(_manifest.read_image(_patch), _manifest.read_mask(_patch))
 
 
 @st.cache_data(max_entries=4096, show_spinner="Asking the model …")

@@ -72,6 +72,19 @@ WRONG_THRESHOLDS = Advice(
     "No patch is called flagged or not flagged until they are set anew with "
     "`python -m training.operating_point --run runs/NAME`.",
 )
+WRONG_ADDRESS = Advice(
+    "The address asks for something that this page does not know.",
+    "Correct it, ask who sent it, or start over with all filters taken back.",
+)
+NO_PREDICTIONS = Advice(
+    "The model's answers for all patches cannot be used.",
+    "So the queue knows what people marked, but not what the model says. Training writes them at its end: "
+    "`python -m training --resume true …` ends an unfinished run.",
+)
+NO_EVIDENCE = Advice(
+    "Where the evidence lies cannot be told.",
+    "`python -m explain.evaluate --run runs/NAME --data data/patches` finds it out, for each patch.",
+)
 _OUR_FAULT = Advice(
     "Something went wrong inside the inspector.",
     "It is a fault of the program, not yours. Loading the page again may help. "
