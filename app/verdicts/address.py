@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -64,7 +64,7 @@ def shown(url: URL) -> str:
         return url.database
     query = {name: "***" if name.lower() in _SECRET else value for name, value in url.query.items()}
     plain = url.set(drivername=url.drivername.partition("+")[0], query=query)
-    return plain.render_as_string(hide_password=True)
+    return unquote(plain.render_as_string(hide_password=True))
 
 
 def without_secrets(text: str, url: URL) -> str:

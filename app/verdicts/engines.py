@@ -78,7 +78,9 @@ def _sqlite(path: Path, url: URL, *, create: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def connect(opened: sqlite3.Connection, record: Any) -> None:
         record.info["file"] = _identity(path)
-        opened.execute("PRAGMA synchronous = FULL")  # in WAL mode NORMAL may lose the last ones in a power cut
+        opened.execute(
+            "PRAGMA synchronous = FULL"
+        )  # in WAL mode NORMAL may lose the last ones in a power cut
 
     @event.listens_for(engine, "checkout")
     def checkout(opened: sqlite3.Connection, record: Any, proxy: Any) -> None:  # noqa: ARG001 (SQLAlchemy's call)

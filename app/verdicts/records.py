@@ -77,11 +77,11 @@ class Heat:
     sha256: str
 
     def __post_init__(self) -> None:
-        _check_text("method", self.method, 1, LONGEST_NAME, _UNSEEN_IN_NAMES)
+        _check_name("method", self.method)
         for name, value in self.settings:
-            _check_text("setting", name, 1, LONGEST_NAME, _UNSEEN_IN_NAMES)
+            _check_name("setting", name)
             if isinstance(value, str):
-                _check_text(f"setting {name}", value, 0, LONGEST_NAME, _UNSEEN_IN_NAMES)
+                _check_name(f"setting {name}", value, least=0)
             elif not math.isfinite(value):
                 raise InputError(f"setting {name} {value}, expected a finite number")
         _check_label("target", self.target, _LABELS)
@@ -114,7 +114,7 @@ class Seen:
 
     def __post_init__(self) -> None:
         check_name(self.patch)
-        _check_text("patch", self.patch, 1, LONGEST_NOTE, _UNSEEN_IN_NAMES)
+        _check_signs("patch", self.patch, _UNSEEN_IN_NAMES)
         if self.patch.rpartition("_")[0] != self.strip:
             raise InputError(f"strip {self.strip!r} of patch {self.patch!r}, expected the one in its name")
         _check_sha256("image_sha256", self.image_sha256)
@@ -150,10 +150,11 @@ class Verdict:
     id: str = field(default_factory=lambda: uuid4().hex)
 
     def __post_init__(self) -> None:
-        _check_text("reader", self.reader, 1, LONGEST_NAME, _UNSEEN_IN_NAMES)
+        _check_name("reader", self.reader)
         if self.reader != tidy_name(self.reader):
             raise InputError(f"reader {self.reader!r}, expected {tidy_name(self.reader)!r}")
-        _check_text("note", self.note, 0, LONGEST_NOTE, _UNSEEN_IN_NOTES, _ALLOWED_IN_NOTES)
+        _check_length("note", self.note, 0, LONGEST_NOTE)
+        _check_signs("note", self.note, _UNSEEN_IN_NOTES, _ALLOWED_IN_NOTES)
         if self.at.tzinfo is None:
             raise InputError(f"at {self.at.isoformat()}, expected a time with its zone")
         if not _ID.fullmatch(self.id):
@@ -263,13 +264,19 @@ def _check_sha256(name: str, value: str) -> None:
         raise InputError(f"{name} {value[:70]!r}, expected 64 hexadecimal digits")
 
 
-def _check_text(
-    name: str, text: str, least: int, most: int, unseen: Collection[str], allowed: Collection[str] = ()
-) -> None:
-    if not least <= len(text) <= most:
-        raise InputError(f"{name} of {len(text)} characters, expected {least} to {most}")
-    if text.isascii() and text.isprintable():
+def _check_name(name: str, value: str, least: int = 1) -> None:
+    _check_length(name, value, least, LONGEST_NAME)
+    _check_signs(name, value, _UNSEEN_IN_NAMES)
+
+
+def _check_length(name: str, value: str, least: int, most: int) -> None:
+    if not least <= len(value) <= most:
+        raise InputError(f"{name} of {len(value)} characters, expected {least} to {most}")
+
+
+def _check_signs(name: str, value: str, unseen: Collection[str], allowed: Collection[str] = ()) -> None:
+    if value.isascii() and value.isprintable():
         return
-    for sign in text:
+    for sign in value:
         if unicodedata.category(sign) in unseen and sign not in allowed:
             raise InputError(f"{name} holds the control character U+{ord(sign):04X}, expected text")

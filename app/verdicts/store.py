@@ -39,7 +39,7 @@ _AT_ONCE = 1000
 """Rows that a long answer is read by."""
 
 
-class StoreAway(InputError):
+class StoreAway(InputError):  # noqa: N818 (it says where the store is)
     """The database cannot be reached now; what was acknowledged before is safe, and a later try may succeed."""
 
 
@@ -91,9 +91,9 @@ class Store:
         """
         with self._writing() as connection:
             last = _head(connection)
-            known = connection.execute(select(VERDICTS).where(VERDICTS.c.id == verdict.id)).mappings().first()
+            known = connection.execute(select(VERDICTS).where(VERDICTS.c.id == verdict.id)).first()
             if known:
-                return _same(entry_of(known), verdict)
+                return _same(entry_of(known._asdict()), verdict)
             if verdict.kind == Kind.WITHDRAWN:
                 _check_withdrawal(connection, verdict)
             row = row_of(verdict, last)
@@ -189,7 +189,7 @@ class Store:
             rows = connection.execution_options(yield_per=_AT_ONCE).execute(
                 select(VERDICTS).order_by(VERDICTS.c.number)
             )
-            return first_fault((row._mapping for row in rows), head, noted)
+            return first_fault((row._asdict() for row in rows), head, noted)
 
     def close(self) -> None:
         """Let go of the database; the store opens it again where it is used again."""
@@ -197,11 +197,9 @@ class Store:
 
     def _entries(self, asked: Select[tuple[object, ...]]) -> Iterator[Entry]:
         with self._reading() as connection:
-            rows = connection.execution_options(yield_per=_AT_ONCE).execute(
-                asked.order_by(VERDICTS.c.number)
-            )
-            for row in rows.mappings():
-                yield entry_of(row)
+            rows = connection.execution_options(yield_per=_AT_ONCE).execute(asked.order_by(VERDICTS.c.number))
+            for row in rows:
+                yield entry_of(row._asdict())
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -276,7 +274,9 @@ def _reached(url: URL) -> Iterator[None]:
         if not (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
             raise
         said = without_secrets(str(error.orig), url)
-        raise StoreAway(f"{shown(url)}: cannot be reached ({said}), expected the store of verdicts") from error
+        raise StoreAway(
+            f"{shown(url)}: cannot be reached ({said}), expected the store of verdicts"
+        ) from error
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("psycopg"):
             raise
@@ -299,7 +299,9 @@ def _head(connection: Connection) -> Head:
 def _holds() -> ColumnElement[bool]:
     """Say in SQL that a record is a verdict and was not taken back."""
     later = VERDICTS.alias()
-    return and_(VERDICTS.c.kind != str(Kind.WITHDRAWN), ~exists().where(later.c.withdraws == VERDICTS.c.number))
+    return and_(
+        VERDICTS.c.kind != str(Kind.WITHDRAWN), ~exists().where(later.c.withdraws == VERDICTS.c.number)
+    )
 
 
 def _asked(wanted: Wanted) -> list[ColumnElement[bool]]:
@@ -337,4 +339,6 @@ def _check_withdrawal(connection: Connection, verdict: Verdict) -> None:
     taken = select(VERDICTS.c.number).where(VERDICTS.c.withdraws == verdict.withdraws)
     by = connection.scalar(taken)
     if by is not None:
-        raise InputError(f"withdraws {verdict.withdraws}, which record {by} took back, expected one that holds")
+        raise InputError(
+            f"withdraws {verdict.withdraws}, which record {by} took back, expected one that holds"
+        )
