@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     URL,
@@ -186,18 +187,15 @@ class Store:
         """
         with self._reading() as connection:
             head = _head(connection)
-            rows = connection.execution_options(yield_per=_AT_ONCE).execute(
-                select(VERDICTS).order_by(VERDICTS.c.number)
-            )
-            return first_fault((row._asdict() for row in rows), head, noted)
+            with connection.execute(_all_of(select(VERDICTS))) as rows:
+                return first_fault((row._asdict() for row in rows), head, noted)
 
     def close(self) -> None:
         """Let go of the database; the store opens it again where it is used again."""
         self._engine.dispose()
 
-    def _entries(self, asked: Select[tuple[object, ...]]) -> Iterator[Entry]:
-        with self._reading() as connection:
-            rows = connection.execution_options(yield_per=_AT_ONCE).execute(asked.order_by(VERDICTS.c.number))
+    def _entries(self, asked: Select[Any]) -> Iterator[Entry]:
+        with self._reading() as connection, connection.execute(_all_of(asked)) as rows:
             for row in rows:
                 yield entry_of(row._asdict())
 
@@ -287,6 +285,11 @@ def _reached(url: URL) -> Iterator[None]:
         raise StoreAway(
             f"{error.filename or shown(url)}: {error.strerror}, expected the store of verdicts"
         ) from error
+
+
+def _all_of(asked: Select[Any]) -> Select[Any]:
+    """Ask for rows by number, a part at a time."""
+    return asked.order_by(VERDICTS.c.number).execution_options(yield_per=_AT_ONCE)
 
 
 def _head(connection: Connection) -> Head:
