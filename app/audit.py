@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 from app.verdicts.agreement import Agreement, Kappa, agreements
 from app.verdicts.corrections import Corrected, Redo, correct
 from app.verdicts.export import SCHEMA, as_csv, harmless, records, write_parquet
-from app.verdicts.records import Verdict
-from app.verdicts.store import Store, open_store
+from app.verdicts.records import Entry, Verdict
+from app.verdicts.store import open_store
 from severstal_xai.annotation_file import ANNOTATIONS
 from severstal_xai.command import DONE, WRONG_INPUT, parse_settings, run
 from severstal_xai.errors import InputError, about, check_range
@@ -103,12 +104,11 @@ class AgreementSettings:
 
 def verify(settings: VerifySettings) -> int:
     """Check the chain; exit status 1 where it is broken, and the first wrong record by number."""
-    store = open_store(settings.store, create=False)
-    fault = store.fault(settings.head)
+    with closing(open_store(settings.store, create=False)) as store:
+        head, fault = store.head(), store.fault(settings.head)
     if fault:
         print(f"{store.address}: {fault.reason}")
         return WRONG_INPUT
-    head = store.head()
     noted = ", which holds the noted one" if settings.head else ""
     print(f"{store.address}: {head.number} records, the chain holds{noted}; its head is {head.sha256}")
     return DONE
@@ -116,17 +116,18 @@ def verify(settings: VerifySettings) -> int:
 
 def print_head(settings: HeadSettings) -> int:
     """Print the hash that seals all records, to be noted where nobody who can write the database can."""
-    print(open_store(settings.store, create=False).head().sha256)
+    with closing(open_store(settings.store, create=False)) as store:
+        print(store.head().sha256)
     return DONE
 
 
 def export(settings: ExportSettings) -> int:
     """Write all records as CSV and parquet and, where they are given, a corrected train.csv."""
     _check_output(settings)
-    store = open_store(settings.store, create=False)
-    corrected = _corrected(store, settings)
-    entries = list(store.entries())
-    rows = records(entries, [entry.number for entry in store.current()])
+    with closing(open_store(settings.store, create=False)) as store:
+        entries, current = list(store.entries()), store.current()
+    corrected = _corrected(current, settings)
+    rows = records(entries, [entry.number for entry in current])
     output = settings.output
     write_bytes(output / CSV_FILE, as_csv(rows, SCHEMA.names).encode("utf-8-sig"))
     write_parquet(output / PARQUET_FILE, rows)
@@ -152,7 +153,7 @@ def _check_output(settings: ExportSettings) -> None:
             raise InputError(f"{path}: is there already, expected a new folder or --overwrite true")
 
 
-def _corrected(store: Store, settings: ExportSettings) -> Corrected | None:
+def _corrected(current: Sequence[Entry], settings: ExportSettings) -> Corrected | None:
     if settings.annotations is None or settings.data is None:
         return None
     manifest = read_manifest(settings.data)
@@ -163,7 +164,7 @@ def _corrected(store: Store, settings: ExportSettings) -> Corrected | None:
             f"--annotations {settings.annotations}: {error.strerror}, expected a {ANNOTATIONS}"
         ) from error
     with about(settings.annotations):
-        return correct(content, store.current(), manifest)
+        return correct(content, current, manifest)
 
 
 def _redo_row(redo: Redo) -> dict[str, Any]:
@@ -204,8 +205,8 @@ def _in_words(corrected: Corrected, output: Path) -> str:
 
 def measure_agreement(settings: AgreementSettings) -> int:
     """Print how far each two readers agree beyond chance."""
-    store = open_store(settings.store, create=False)
-    found = agreements(store.entries(), blind_only=settings.blind, seed=settings.seed)
+    with closing(open_store(settings.store, create=False)) as store:
+        found = agreements(store.entries(), blind_only=settings.blind, seed=settings.seed)
     readings = "blind readings" if settings.blind else "all verdicts that hold"
     if not found:
         print(f"{store.address}: no two readers judged a patch in common ({readings})")

@@ -130,7 +130,7 @@ def test_only_the_reader_s_own_verdict_that_holds_is_taken_back(store: Store) ->
         replace(undo.verdict, seen=verdict(patch="other_0").seen),
         undo.verdict,
     ):
-        with pytest.raises(InputError, match="withdraws [0-9]+"):
+        with pytest.raises(InputError, match=r"withdraws [0-9]+"):
             store.append(replace(wrong, id="0" * 32))
     with pytest.raises(InputError, match="record 2 takes one back"):
         store.withdraw(undo, NOON)
