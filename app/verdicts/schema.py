@@ -1,5 +1,7 @@
 """The database's tables as the store uses them, and the way to them from any earlier version (Alembic)."""
 
+import threading
+
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -50,6 +52,8 @@ HEAD = Table(
 """One row: where the chain ends. To append is to hold it."""
 VERSION_TABLE = "verdicts_schema"
 _SCRIPTS = "app.verdicts:migrations"
+_ONE_AT_A_TIME = threading.Lock()
+"""Alembic keeps what it works on in its module, for all threads."""
 _LOCK = 0x5E7E125A
 """PostgreSQL's advisory lock under which one process alone migrates."""
 
@@ -91,7 +95,8 @@ def migrate(connection: Connection) -> None:
             raise InputError(f"holds the table {others[0]!r}, expected a store of verdicts or a new file")
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _ONE_AT_A_TIME:
+        command.upgrade(config, "head")
 
 
 def _version(connection: Connection) -> str | None:
