@@ -15,8 +15,10 @@ import streamlit as st
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
-from app.explanations import Failed, Found, Outcome
+from app.explanations import Failed, Found
+from app.jobs import Cancelled, Queued, State
 from app.layers_in_browser import CSS, HTML, JS
+from app.progress import note, told
 from severstal_xai.overlay import Colour, heat_colours
 
 _COMPONENT = st.components.v2.component("severstal_xai_layers", html=HTML, css=CSS, js=JS)
@@ -29,15 +31,13 @@ class Layer:
 
     Args:
         title: What lies over the image.
-        outcome: The map; None where it is still being made.
+        state: The map, or how far it is.
         scale: The probability of the explained class: the map times it is the heat.
-        waiting: What to say while there is no map.
     """
 
     title: str
-    outcome: Outcome | None
+    state: State
     scale: float
-    waiting: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,19 +82,37 @@ def as_data(patchwork: Patchwork) -> dict[str, Any]:
 
 
 def picture(patch: str, layer: Layer) -> dict[str, str]:
-    """Return a layer as JSON. A failed map is a picture of its own kind, without heat: it must not look cold."""
-    outcome = layer.outcome
-    if isinstance(outcome, Found):
-        heat = outcome.saliency * layer.scale
-        return {
-            "title": layer.title,
-            "alt": f"Patch {patch} with the heat of {layer.title}; its hottest pixel has {heat.max():.2f}",
-            "state": "ready",
-            "heat": png_address(heat_colours(heat)),
-            "note": f"hottest pixel {heat.max():.2f}",
-        }
-    state, words = ("failed", outcome.reason) if isinstance(outcome, Failed) else ("pending", layer.waiting)
-    return {"title": layer.title, "alt": f"{layer.title}: {words}", "state": state, "words": words}
+    """Return a layer as JSON.
+
+    A map that failed, was cancelled or is still to come is a picture of its own kind, without heat: it must not look
+    cold. A first map has its heat and a word that it is one.
+    """
+    state = layer.state
+    if isinstance(state, Found):
+        return _heat(patch, layer, state, "ready", "")
+    if isinstance(state, Failed):
+        return _veiled(layer, "failed", state.reason)
+    kind = "cancelled" if isinstance(state, Cancelled) else "pending"
+    if isinstance(state, Queued) or state.first is None:
+        return _veiled(layer, kind, told(state))
+    return _heat(patch, layer, state.first, "first", f"{note(state)} · ")
+
+
+def _heat(patch: str, layer: Layer, found: Found, kind: str, remark: str) -> dict[str, str]:
+    heat = found.saliency * layer.scale
+    hottest = f"{heat.max():.2f}"
+    of = f"a first heat of {layer.title}" if remark else f"the heat of {layer.title}"
+    return {
+        "title": layer.title,
+        "alt": f"Patch {patch} with {of}; its hottest pixel has {hottest}",
+        "state": kind,
+        "heat": png_address(heat_colours(heat)),
+        "note": f"{remark}hottest pixel {hottest}",
+    }
+
+
+def _veiled(layer: Layer, kind: str, words: str) -> dict[str, str]:
+    return {"title": layer.title, "alt": f"{layer.title}: {words}", "state": kind, "words": words}
 
 
 def legend() -> str:
