@@ -120,6 +120,7 @@ class _Job:
 class _Visitor:
     seen: float
     wishes: list[Wish] = field(default_factory=list)
+    last_turn: int = 0
     declined: dict[Request, Cancelled] = field(default_factory=dict)
 
     def wanted(self) -> list[Wish]:
@@ -152,9 +153,8 @@ class Jobs:
         self._turns, self._most_begun, self._slice, self._lease = turns, begun, slice_seconds, lease
         self._jobs: dict[Request, _Job] = {}
         self._begun: set[_Job] = set()  # one that is being stopped may have a successor in `_jobs`
-        self._visitors: dict[
-            str, _Visitor
-        ] = {}  # in the order of their turns: who had the last stands at the end
+        self._visitors: dict[str, _Visitor] = {}
+        self._turns_given = 0
         self._changed = threading.Condition()
         self._closed = False
 
@@ -254,21 +254,26 @@ class Jobs:
             self._give_turn(*following)
         self._changed.notify_all()
 
-    def _next(self) -> tuple[str, _Job] | None:
+    def _next(self) -> tuple[_Visitor, _Job] | None:
         """Return the visitor whose turn it is, and the job."""
         room = len(self._begun) < self._most_begun
-        for name, visitor in self._visitors.items():
+        for visitor in self._in_turn():
             for job in self._waiting(visitor):
                 if job.begun or room:
-                    return name, job
+                    return visitor, job
         return None
+
+    def _in_turn(self) -> list[_Visitor]:
+        """Return who had no turn for the longest time first."""
+        return sorted(self._visitors.values(), key=lambda one: one.last_turn)
 
     def _waiting(self, visitor: _Visitor) -> list[_Job]:
         jobs = [self._jobs.get(wish.request) for wish in visitor.wanted()]
         return [job for job in jobs if job and not job.has_turn and not job.stopped]
 
-    def _give_turn(self, visitor: str, job: _Job) -> None:
-        self._visitors[visitor] = self._visitors.pop(visitor)
+    def _give_turn(self, visitor: _Visitor, job: _Job) -> None:
+        self._turns_given += 1
+        visitor.last_turn = self._turns_given
         job.has_turn, job.turn_began = True, self._clock()
         if not job.begun:
             job.begun = True
@@ -290,7 +295,7 @@ class Jobs:
             del self._jobs[job.wish.request]
 
     def _before(self, request: Request) -> int:
-        queues = [[job.wish.request for job in self._waiting(one)] for one in self._visitors.values()]
+        queues = [[job.wish.request for job in self._waiting(one)] for one in self._in_turn()]
         order = turn_order(queues)
         return sum(job.has_turn for job in self._begun) + (order.index(request) if request in order else 0)
 
