@@ -95,7 +95,7 @@ def picture(patch: str, layer: Layer) -> dict[str, str]:
     kind = "cancelled" if isinstance(state, Cancelled) else "pending"
     if isinstance(state, Queued) or state.first is None:
         return _veiled(layer, kind, told(state))
-    return _heat(patch, layer, state.first, "first", f"{note(state)} · ")
+    return _heat(patch, layer, state.first, "first", note(state))
 
 
 def _heat(patch: str, layer: Layer, found: Found, kind: str, remark: str) -> dict[str, str]:
@@ -107,7 +107,7 @@ def _heat(patch: str, layer: Layer, found: Found, kind: str, remark: str) -> dic
         "alt": f"Patch {patch} with {of}; its hottest pixel has {hottest}",
         "state": kind,
         "heat": png_address(heat_colours(heat)),
-        "note": f"{remark}hottest pixel {hottest}",
+        "note": remark or f"hottest pixel {hottest}",
     }
 
 

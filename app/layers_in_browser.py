@@ -45,7 +45,7 @@ button {
 button:hover { border-color: var(--st-primary-color); }
 .legend { margin-left: auto; }
 .legend img { width: 7rem; height: 0.8rem; border: 1px solid var(--st-border-color); }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 0.9rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 0.9rem; align-items: end; }
 .pictures.table { grid-template-columns: repeat(var(--columns), minmax(7rem, 1fr)); gap: 0.5rem; overflow-x: auto; }
 .table .words { grid-column: span var(--span); align-self: center; margin: 0.7rem 0 0; line-height: 1.45; max-width: 70rem; }
 .table .words:first-child { margin-top: 0; }

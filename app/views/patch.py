@@ -32,7 +32,9 @@ _STYLE = """<style>
 .stMainBlockContainer { padding: 1.2rem 2rem 2rem; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; margin-bottom: 0; }
 [data-testid="stSidebarUserContent"] .stVerticalBlock { gap: 0.65rem; }
+.st-key-live [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 </style>"""
+"""What is looked at anew twice a second must not pale each time, as Streamlit has it for what is about to change."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ def _draw(subject: _Subject, question: Question) -> None:
     states = {title: jobs.state(visitor, request) for title, request in requests.items()}
     working = any(map(at_work, states.values()))
     panels.heading(subject.patch, subject.probabilities, subject.point)
-    st.fragment(_live, run_every=_POLL if working else None)(subject, question.target, requests, states)
+    with st.container(key="live"):
+        st.fragment(_live, run_every=_POLL if working else None)(subject, question.target, requests, states)
     remarks = st.empty()  # those on the patch before go at once, and what comes below keeps its place
     with remarks.container():
         panels.preview(states)

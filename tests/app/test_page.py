@@ -433,9 +433,8 @@ def test_a_cancelled_explanation_says_so_and_can_be_made_after_all(
     settled(page)
     assert "cancelled,from8questions" in pictures(page).replace(" ", ""), "it stays cancelled"
     page.button(key="again").click().run()
-    print("STATE", loading.jobs()._visitors, page.session_state["visitor"], page.exception, [b.key for b in page.button])
     settled(page)
-    assert "cancelled," not in pictures(page), re.findall(r"cancelled.{80}", pictures(page))
+    assert "cancelled," not in pictures(page)
 
 
 def test_another_patch_lets_the_last_one_s_explanation_go(

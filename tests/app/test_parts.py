@@ -179,7 +179,7 @@ def test_failed_waiting_cancelled_first_and_cold_are_kinds_of_picture_of_their_o
     with_heat = [True, False, False, False, True, False, True]
     assert ["heat" in picture for picture in pictures] == with_heat
     assert pictures[1]["words"] == "no memory"
-    assert [pictures[place]["note"].split(" · ")[0] for place in (4, 6)] == [
+    assert [pictures[place]["note"] for place in (4, 6)] == [
         "first map, from 8 questions",
         "cancelled, from 8 questions",
     ]
