@@ -8,6 +8,7 @@ heat's pixel lies on the image's pixel.
 import base64
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,12 @@ def outline_path(mask: Bool[np.ndarray, "height width"]) -> str:
         >>> outline_path(np.array([[0, 0], [0, 0], [0, 1]], dtype=bool))
         'M1 2H2M1 3H2M1 2V3M2 2V3'
     """
-    padded = np.pad(mask, 1).astype(np.int8)
+    return _outline_path(mask.tobytes(), mask.shape)
+
+
+@lru_cache(maxsize=16)
+def _outline_path(inside: bytes, shape: tuple[int, ...]) -> str:
+    padded = np.pad(np.frombuffer(inside, dtype=bool).reshape(shape), 1).astype(np.int8)
     across = [f"M{start} {y}H{end}" for y, start, end in _runs(np.diff(padded, axis=0)[:, 1:-1])]
     down = [f"M{x} {start}V{end}" for x, start, end in _runs(np.diff(padded, axis=1)[1:-1].T)]
     return "".join(across + down)
@@ -156,6 +162,13 @@ def as_css(colour: Colour) -> str:
 
 def png_address(pixels: UInt8[np.ndarray, "height width *channels"]) -> str:
     """Return a picture as an address that holds it: grey, RGB, or RGB and how much it covers."""
+    return _png_address(pixels.tobytes(), pixels.shape)
+
+
+@lru_cache(maxsize=64)
+def _png_address(levels: bytes, shape: tuple[int, ...]) -> str:
+    """Make an address once, for the page is drawn again and again while a map is made; some 10 MB at most."""
     content = io.BytesIO()
+    pixels = np.frombuffer(levels, dtype=np.uint8).reshape(shape)
     Image.fromarray(pixels).save(content, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

@@ -26,15 +26,15 @@ from severstal_xai.operating_point import OperatingPoint
 _SISE = CATALOGUE["sise"].title
 _MOMENT = 0.3
 """Seconds for which the page waits for what is quickly made, rather than draw it twice."""
-_POLL = 0.5
-"""Seconds between two looks at what is being made."""
+_POLL = 0.75
+"""Seconds between two looks at what is being made; each takes the interpreter from who makes it."""
 _STYLE = """<style>
 .stMainBlockContainer { padding: 1.2rem 2rem 2rem; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; margin-bottom: 0; }
 [data-testid="stSidebarUserContent"] .stVerticalBlock { gap: 0.65rem; }
 .st-key-live [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 </style>"""
-"""What is looked at anew twice a second must not pale each time, as Streamlit has it for what is about to change."""
+"""What is drawn anew all the while must not pale each time, as Streamlit has it for what is about to change."""
 
 
 @dataclass(frozen=True)
