@@ -5,6 +5,7 @@ or a model trained anew is seen when the page is loaded again. A cached model is
 at once: nobody may hook it or change its mode.
 """
 
+import atexit
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from torch import nn
 
 from app.explanations import Finished
 from app.folders import Folders, folders_from
+from app.jobs import Jobs
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE, Checkpoint, load_checkpoint
 from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
@@ -84,6 +86,14 @@ def finished() -> Finished:
     Grad-CAM 0.3 GB, at the very most 0.5 GB.
     """
     return Finished(max_entries=400)
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> Jobs:
+    """Return the explanations that are being made, of all sessions; they stop when the inspector ends."""
+    shared = Jobs(finished())
+    atexit.register(shared.close)
+    return shared
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
