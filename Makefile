@@ -1,6 +1,6 @@
 # Two commands set everything up on a fresh machine: `make demo` and `make test`.
 # They need Python 3.11 or later, make and git; the environment is .venv, and nothing is installed elsewhere,
-# but for `make test` as root on Debian, which adds the browser that its tests drive.
+# but for `make test` as root on Debian, which adds the browser that its tests drive and PostgreSQL's server.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SERVE ?= 1

@@ -3,16 +3,23 @@
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from app.account import Account, account_of
+from explain.engines import choose_engine
+from explain.explainer import Explainer
 from explain.methods import METHODS
 from explain.methods.sise import SISE
+from explain.scoring import Progress
+from explain.semantic_sampling import SemanticMap
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
 
@@ -47,11 +54,13 @@ class Found:
         agreement: The estimated rank correlation of its pixels with those of the method's whole map; 1 where it is
             the whole map.
         account: How it came about; None for a method that does not tell.
+        asked: The forward passes that it is made of; 0 for a method that does not tell.
     """
 
     saliency: np.ndarray
     agreement: float = 1.0
     account: Account | None = None
+    asked: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,43 +73,56 @@ class Failed:
 Outcome = Found | Failed
 
 
+class Stage(Enum):
+    """What an explanation that is being made does where it counts no steps."""
+
+    PREPARING = "preparing"
+    """The model is converted to what answers fastest: once for a model."""
+    LOOKING = "looking"
+    """The model looks at the patch itself."""
+
+
 @dataclass(frozen=True)
-class Effort:
-    """How much work SISE may make of a patch.
+class Passed:
+    """Steps done, of at most so many."""
 
-    Args:
-        name: As the user chooses it.
-        words: What it means, in a line.
-        budget: The largest share of SISE's questions to the model that may be asked; 1 asks all.
-    """
-
-    name: str
-    words: str
-    budget: float
+    done: int
+    total: int
 
 
-EFFORTS = (
-    Effort("Fast", "Asks until the map hardly changes, and says how sure that is.", 0.4),
-    Effort("The paper's", "Asks about every feature that speaks for the class: several times slower.", 1.0),
-)
+Event = Stage | Passed | Found
+"""What is told of an explanation that is being made: a stage, steps, a first map."""
+Tell = Callable[[Event], None]
+"""Told how it goes; what it raises ends the work and leaves no trace."""
+
+FIRST_SHARES = (0.004, 0.03, 0.1, 0.25, 0.5, 0.75)
+"""Shares of SISE's questions after which a first map is shown; the first lies within the first batch."""
 
 
-def explain(request: Request, model: nn.Module, grey: np.ndarray) -> Outcome:
+def _silent(_: Event) -> None:
+    """Tell nobody."""
+
+
+def explain(request: Request, model: nn.Module, grey: np.ndarray, tell: Tell = _silent) -> Outcome:
     """Make an explanation.
 
     What torch and the methods raise for an image or a network that they cannot treat becomes `Failed`, so
     that one broken explanation leaves the rest of the page standing. Any other exception is a bug and passes.
+
+    Args:
+        request: What to explain, and how.
+        model: A network in eval mode.
+        grey: The patch.
+        tell: Told how it goes; a map that is told is a first one, and has no account.
     """
-    images = torch.from_numpy(model_input(grey))[None]
+    image = torch.from_numpy(model_input(grey))
     method = METHODS[request.method](**dict(request.settings))
     try:
+        _prepare(method, model, image, request.weights, tell)
         if isinstance(method, SISE):
-            began = time.perf_counter()
-            found = method.explain(model, images[0], request.target)
-            account = account_of(found, time.perf_counter() - began)
-            return Found(_checked(found.saliency.numpy(), grey.shape), found.agreement, account)
-        saliency = method(model, images, torch.tensor([request.target]))[0].numpy()
-        return Found(_checked(saliency, grey.shape))
+            return _sharpened(method, model, image, request.target, tell)
+        saliency = _whole(method, model, image, request.target, lambda *steps: tell(Passed(*steps)))
+        return Found(_checked(saliency.numpy(), grey.shape))
     except InputError as error:
         return Failed(str(error))
     except MemoryError:
@@ -109,6 +131,52 @@ def explain(request: Request, model: nn.Module, grey: np.ndarray) -> Outcome:
     except (ArithmeticError, RuntimeError, ValueError):
         _LOG.exception("%s failed", request)
         return Failed("The computation broke off. The details are in the log.")
+
+
+_PREPARED: deque[str] = deque(maxlen=2)
+"""The weights that an engine was last made ready for, as many as `explain.engines` keeps: only words hang on it."""
+
+
+def _prepare(method: object, model: nn.Module, image: Tensor, weights: str, tell: Tell) -> None:
+    """Make ready what answers for the model where the method asks it often and that was not done yet."""
+    if hasattr(method, "engine") and weights not in _PREPARED:
+        tell(Stage.PREPARING)
+        choose_engine(model, image)
+        _PREPARED.append(weights)
+    tell(Stage.LOOKING)
+
+
+def _sharpened(method: SISE, model: nn.Module, image: Tensor, target: int, tell: Tell) -> Found:
+    began = time.perf_counter()
+    found: SemanticMap | None = None
+    for found in method.explain_in_steps(
+        model, image, target, FIRST_SHARES, lambda *steps: tell(Passed(*steps))
+    ):
+        tell(_found(found, None))
+    if found is None:
+        raise ValueError("SISE gave no map, expected one")
+    return _found(found, account_of(found, time.perf_counter() - began))
+
+
+def _found(found: SemanticMap, account: Account | None) -> Found:
+    size = (found.saliency.shape[0], found.saliency.shape[1])
+    return Found(_checked(found.saliency.numpy(), size), found.agreement, account, found.forwards)
+
+
+@runtime_checkable
+class _Counting(Protocol):
+    """A method that tells its steps."""
+
+    def explain(
+        self, model: nn.Module, image: Tensor, target: int, progress: Progress | None = None
+    ) -> Tensor | SemanticMap: ...
+
+
+def _whole(method: Explainer, model: nn.Module, image: Tensor, target: int, progress: Progress) -> Tensor:
+    if isinstance(method, _Counting):
+        found = method.explain(model, image, target, progress)
+        return found.saliency if isinstance(found, SemanticMap) else found
+    return method(model, image[None], torch.tensor([target]))[0]
 
 
 def _checked(saliency: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

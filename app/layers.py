@@ -8,6 +8,7 @@ heat's pixel lies on the image's pixel.
 import base64
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ import streamlit as st
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
-from app.explanations import Failed, Found, Outcome
+from app.explanations import Failed, Found
+from app.jobs import Cancelled, Queued, State
 from app.layers_in_browser import CSS, HTML, JS
+from app.progress import note, told
 from severstal_xai.overlay import Colour, heat_colours
 
 _COMPONENT = st.components.v2.component("severstal_xai_layers", html=HTML, css=CSS, js=JS)
@@ -29,15 +32,13 @@ class Layer:
 
     Args:
         title: What lies over the image.
-        outcome: The map; None where it is still being made.
+        state: The map, or how far it is.
         scale: The probability of the explained class: the map times it is the heat.
-        waiting: What to say while there is no map.
     """
 
     title: str
-    outcome: Outcome | None
+    state: State
     scale: float
-    waiting: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,19 +83,37 @@ def as_data(patchwork: Patchwork) -> dict[str, Any]:
 
 
 def picture(patch: str, layer: Layer) -> dict[str, str]:
-    """Return a layer as JSON. A failed map is a picture of its own kind, without heat: it must not look cold."""
-    outcome = layer.outcome
-    if isinstance(outcome, Found):
-        heat = outcome.saliency * layer.scale
-        return {
-            "title": layer.title,
-            "alt": f"Patch {patch} with the heat of {layer.title}; its hottest pixel has {heat.max():.2f}",
-            "state": "ready",
-            "heat": png_address(heat_colours(heat)),
-            "note": f"hottest pixel {heat.max():.2f}",
-        }
-    state, words = ("failed", outcome.reason) if isinstance(outcome, Failed) else ("pending", layer.waiting)
-    return {"title": layer.title, "alt": f"{layer.title}: {words}", "state": state, "words": words}
+    """Return a layer as JSON.
+
+    A map that failed, was cancelled or is still to come is a picture of its own kind, without heat: it must not look
+    cold. A first map has its heat and a word that it is one.
+    """
+    state = layer.state
+    if isinstance(state, Found):
+        return _heat(patch, layer, state, "ready", "")
+    if isinstance(state, Failed):
+        return _veiled(layer, "failed", state.reason)
+    kind = "cancelled" if isinstance(state, Cancelled) else "pending"
+    if isinstance(state, Queued) or state.first is None:
+        return _veiled(layer, kind, told(state))
+    return _heat(patch, layer, state.first, "first", note(state))
+
+
+def _heat(patch: str, layer: Layer, found: Found, kind: str, remark: str) -> dict[str, str]:
+    heat = found.saliency * layer.scale
+    hottest = f"{heat.max():.2f}"
+    of = f"a first heat of {layer.title}" if remark else f"the heat of {layer.title}"
+    return {
+        "title": layer.title,
+        "alt": f"Patch {patch} with {of}; its hottest pixel has {hottest}",
+        "state": kind,
+        "heat": png_address(heat_colours(heat)),
+        "note": remark or f"hottest pixel {hottest}",
+    }
+
+
+def _veiled(layer: Layer, kind: str, words: str) -> dict[str, str]:
+    return {"title": layer.title, "alt": f"{layer.title}: {words}", "state": kind, "words": words}
 
 
 def legend() -> str:
@@ -112,7 +131,12 @@ def outline_path(mask: Bool[np.ndarray, "height width"]) -> str:
         >>> outline_path(np.array([[0, 0], [0, 0], [0, 1]], dtype=bool))
         'M1 2H2M1 3H2M1 2V3M2 2V3'
     """
-    padded = np.pad(mask, 1).astype(np.int8)
+    return _outline_path(mask.tobytes(), mask.shape)
+
+
+@lru_cache(maxsize=16)
+def _outline_path(inside: bytes, shape: tuple[int, ...]) -> str:
+    padded = np.pad(np.frombuffer(inside, dtype=bool).reshape(shape), 1).astype(np.int8)
     across = [f"M{start} {y}H{end}" for y, start, end in _runs(np.diff(padded, axis=0)[:, 1:-1])]
     down = [f"M{x} {start}V{end}" for x, start, end in _runs(np.diff(padded, axis=1)[1:-1].T)]
     return "".join(across + down)
@@ -138,6 +162,13 @@ def as_css(colour: Colour) -> str:
 
 def png_address(pixels: UInt8[np.ndarray, "height width *channels"]) -> str:
     """Return a picture as an address that holds it: grey, RGB, or RGB and how much it covers."""
+    return _png_address(pixels.tobytes(), pixels.shape)
+
+
+@lru_cache(maxsize=64)
+def _png_address(levels: bytes, shape: tuple[int, ...]) -> str:
+    """Make an address once, for the page is drawn again and again while a map is made; some 10 MB at most."""
     content = io.BytesIO()
+    pixels = np.frombuffer(levels, dtype=np.uint8).reshape(shape)
     Image.fromarray(pixels).save(content, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

@@ -45,7 +45,7 @@ button {
 button:hover { border-color: var(--st-primary-color); }
 .legend { margin-left: auto; }
 .legend img { width: 7rem; height: 0.8rem; border: 1px solid var(--st-border-color); }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 0.9rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 0.9rem; align-items: end; }
 .pictures.table { grid-template-columns: repeat(var(--columns), minmax(7rem, 1fr)); gap: 0.5rem; overflow-x: auto; }
 .table .words { grid-column: span var(--span); align-self: center; margin: 0.7rem 0 0; line-height: 1.45; max-width: 70rem; }
 .table .words:first-child { margin-top: 0; }
@@ -63,6 +63,9 @@ figcaption .note { opacity: 0.75; font-variant-numeric: tabular-nums; }
 }
 .stack { position: absolute; inset: 0; transform-origin: 0 0; }
 .stack > * { position: absolute; inset: 0; width: 100%; height: 100%; image-rendering: pixelated; user-select: none; }
+.stack .drawing svg { width: 100%; height: 100%; }
+.stack [hidden] { display: none; }
+.stage.first { outline: 2px dashed var(--st-primary-color); outline-offset: -2px; }
 .stack path { fill: none; vector-effect: non-scaling-stroke; }
 .stack .halo { stroke: #000; stroke-opacity: 0.65; stroke-width: calc(4px / var(--zoom)); }
 .stack .line { stroke-width: calc(2px / var(--zoom)); }
@@ -102,7 +105,13 @@ export default function ({ data, parentElement }) {
   const pictures = root.querySelector(".pictures");
   pictures.classList.toggle("table", Boolean(data.columns));
   if (data.columns) pictures.style.setProperty("--columns", data.columns);
-  pictures.replaceChildren(...data.pictures.map((one) => (one.state === "words" ? words(one) : figure(data, one, view))));
+  // A picture that is one of the same patch and method stays in its place, with the focus and the mouse that is moving it.
+  const kept = view.cells?.length === data.pictures.length ? view.cells : [];
+  view.cells = data.pictures.map((one, place) => cell(data, one, view, kept[place]));
+  const nodes = view.cells.map((one) => one.node);
+  if (nodes.some((node, place) => node !== pictures.children[place]) || nodes.length !== pictures.children.length) {
+    pictures.replaceChildren(...nodes);
+  }
   view.show();
 }
 
@@ -148,21 +157,40 @@ function words({ title, words, span }) {
   return element("p", { class: "words", style: `--span: ${span}` }, element("strong", { text: title }), element("span", { text: words }));
 }
 
-function figure(data, picture, view) {
-  const caption = element("figcaption", {}, element("strong", { text: picture.title }));
-  if (picture.note) caption.append(element("span", { class: "note", text: picture.note }));
-  const stack = element("div", { class: "stack" }, element("img", { src: data.image, alt: picture.alt, draggable: false }));
-  if (picture.heat) stack.append(element("img", { class: "heat", src: picture.heat, alt: "", draggable: false }));
-  stack.append(outline(data));
-  const stage = element("div", { class: `stage ${picture.state}`, tabindex: 0, role: "group" }, stack);
-  stage.setAttribute("aria-label", `${picture.title}: plus and minus zoom, arrows move, 0 shows the whole patch`);
-  if (picture.words) stage.append(veil(picture));
+// A cell: `node` is what is seen, `name` what it is of, `fill` draws it anew.
+function cell(data, one, view, kept) {
+  if (one.state === "words") return { node: words(one) };
+  const name = JSON.stringify([data.name, one.title]);
+  const same = kept?.name === name ? kept : figure(name, one.title, view);
+  same.fill(data, one);
+  return same;
+}
+
+function figure(name, title, view) {
+  const note = element("span", { class: "note" });
+  const image = element("img", { draggable: false });
+  const heat = element("img", { class: "heat", alt: "", draggable: false });
+  const drawing = element("div", { class: "drawing" });
+  const stage = element("div", { tabindex: 0, role: "group" }, element("div", { class: "stack" }, image, heat, drawing));
+  stage.setAttribute("aria-label", `${title}: plus and minus zoom, arrows move, 0 shows the whole patch`);
   listen(stage, view);
-  return element("figure", {}, caption, stage);
+  const fill = (data, picture) => {
+    stage.className = `stage ${picture.state}`;
+    note.textContent = picture.note ?? "";
+    image.src = data.image;
+    image.alt = picture.alt;
+    heat.hidden = !picture.heat;
+    if (picture.heat) heat.src = picture.heat;
+    drawing.replaceChildren(outline(data));
+    stage.querySelector(".veil")?.remove();
+    if (picture.words) stage.append(veil(picture));
+  };
+  return { name, fill, node: element("figure", {}, element("figcaption", {}, element("strong", { text: title }), note), stage) };
 }
 
 function veil(picture) {
-  const title = picture.state === "failed" ? `${picture.title} failed: no heat to show.` : "";
+  const titles = { failed: `${picture.title} failed: no heat to show.`, cancelled: `${picture.title}: no heat to show.` };
+  const title = titles[picture.state] ?? "";
   return element("div", { class: "veil", role: "status" }, element("strong", { text: title }), element("span", { text: picture.words }));
 }
 

@@ -5,6 +5,7 @@ or a model trained anew is seen when the page is loaded again. A cached model is
 at once: nobody may hook it or change its mode.
 """
 
+import atexit
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import nn
 
 from app.explanations import Finished
 from app.folders import Folders, folders_from
+from app.jobs import Jobs
 from app.messages import NO_EVIDENCE, NO_PREDICTIONS, WRONG_THRESHOLDS, Advice
 from app.review import known_of
 from app.tiles import thumbnail as thumbnail_of
@@ -122,6 +124,14 @@ def finished() -> Finished:
     Grad-CAM 0.3 GB, at the very most 0.5 GB.
     """
     return Finished(max_entries=400)
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> Jobs:
+    """Return the explanations that are being made, of all sessions; they stop when the inspector ends."""
+    shared = Jobs(finished())
+    atexit.register(shared.close)
+    return shared
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

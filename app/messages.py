@@ -53,6 +53,10 @@ NO_SUCH_PATCH = Advice(
     "The address names a patch that is not in this data.",
     "Choose a patch on the left, or ask who sent the address which data it is from.",
 )
+NO_SUCH_QUESTION = Advice(
+    "The address asks for what there is not.",
+    "Choose on the left where “Choose” stands: the class, the method, the one beside it (not the same twice) and the effort.",
+)
 DAMAGED_PATCH = Advice(
     "This patch cannot be shown.",
     "Its files are missing, damaged or not those that were prepared. Choose another patch on the left; "

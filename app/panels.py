@@ -7,48 +7,18 @@ import streamlit as st
 import torch
 
 from app import bars, layers
-from app.explanations import EFFORTS, Effort, Found, Outcome
+from app.explanations import Failed, Found
 from app.folders import Folders
+from app.jobs import Cancelled, State
 from app.words import class_title, percent, plain
 from explain.metrics.localisation import energy_pointing
 from severstal_xai.checkpoint import Checkpoint
-from severstal_xai.classes import CLASSES, SOUND
+from severstal_xai.classes import CLASSES
 from severstal_xai.manifest import Manifest, Patch
 from severstal_xai.markdown import table
 from severstal_xai.operating_point import Expected, OperatingPoint, flagged_as
 
-_USUAL = -1
 _MAP_COLOUR, _CHANCE_COLOUR = (47, 93, 124), (150, 156, 162)
-
-
-def explained_class(probabilities: Sequence[float]) -> int:
-    """Let the user choose which class the heat speaks for.
-
-    Unless told otherwise it is the model's answer; where that is "sound", the likeliest defect: the heat of
-    "sound" covers a clean patch, which must look cold.
-    """
-    answer = int(np.argmax(probabilities))
-    likeliest = SOUND.id + 1 + int(np.argmax(probabilities[SOUND.id + 1 :]))
-    usual = f"the likeliest defect: {likeliest}" if answer == SOUND.id else f"the model's answer: {answer}"
-    chosen: int = st.selectbox(
-        "Which class to explain",
-        [_USUAL, *range(len(CLASSES))],
-        key="target",
-        format_func=lambda choice: usual if choice == _USUAL else class_title(choice),
-        help="The heat shows what in the image speaks for this class.",
-    )
-    return likeliest if chosen == _USUAL else chosen
-
-
-def effort() -> Effort:
-    """Let the user choose how long SISE may take."""
-    return st.radio(
-        "How thoroughly SISE works",
-        EFFORTS,
-        key="effort",
-        format_func=lambda choice: choice.name,
-        captions=[choice.words for choice in EFFORTS],
-    )
 
 
 def provenance(folders: Folders, checkpoint: Checkpoint, manifest: Manifest) -> None:
@@ -90,20 +60,20 @@ def pictures(
     )
 
 
-def preview(outcomes: Mapping[str, Outcome | None]) -> None:
+def preview(states: Mapping[str, State]) -> None:
     """Say of each map that is not the method's whole one how well it stands for it."""
-    for title, outcome in outcomes.items():
-        if isinstance(outcome, Found) and outcome.agreement < 1:
+    for title, state in states.items():
+        if isinstance(state, Found) and state.agreement < 1:
             st.caption(
                 f"{title} is a preview, from a part of its questions to the model. Its estimated agreement with the whole "
-                f"map: {outcome.agreement:.2f} (rank correlation; 1 is the same order of all pixels). "
+                f"map: {state.agreement:.2f} (rank correlation; 1 is the same order of all pixels). "
                 "“The paper's” asks them all."
             )
 
 
-def try_again(forget: Callable[[], None]) -> None:
-    """Offer to make failed explanations again."""
-    st.button("Try what failed again", on_click=forget)
+def try_again(titles: Sequence[str], ask: Callable[[], None]) -> None:
+    """Offer to make what failed or was cancelled after all."""
+    st.button(f"Make {' and '.join(titles)} after all", key="again", on_click=ask)
 
 
 def probability_bars(patch: Patch, probabilities: Sequence[float], point: OperatingPoint | None) -> None:
@@ -177,14 +147,14 @@ def _missed(expected: Expected) -> str:
     return f"{percent(share.value)} of {expected.patches} ({percent(share.low)} to {percent(share.high)})"
 
 
-def agreement(mask: np.ndarray, outcomes: Mapping[str, Outcome | None]) -> None:
+def agreement(mask: np.ndarray, states: Mapping[str, State]) -> None:
     """Show how much of each method's heat lies inside the marked defect."""
     st.markdown("**How much of the heat lies inside the marked defect**")
     if not mask.any():
         st.write("No defect is marked on this patch, so there is nothing to compare the heat with.")
         return
     chance = float(mask.mean())
-    compared = [_agreement_bar(title, outcome, mask) for title, outcome in outcomes.items()]
+    compared = [_agreement_bar(title, state, mask) for title, state in states.items()]
     bars.draw("agreement", [*compared, bars.Bar("a map that knows nothing", chance, _CHANCE_COLOUR)])
     st.caption(
         "100 %: all heat lies on the defect (energy-based pointing game). The defect covers "
@@ -192,10 +162,16 @@ def agreement(mask: np.ndarray, outcomes: Mapping[str, Outcome | None]) -> None:
     )
 
 
-def _agreement_bar(title: str, outcome: Outcome | None, mask: np.ndarray) -> bars.Bar:
-    if not isinstance(outcome, Found):
-        return bars.Bar(title, None, _MAP_COLOUR, "being computed" if outcome is None else "failed")
-    if not outcome.saliency.any():
+def _agreement_bar(title: str, state: State, mask: np.ndarray) -> bars.Bar:
+    if not isinstance(state, Found):
+        return bars.Bar(title, None, _MAP_COLOUR, _without_map(state))
+    if not state.saliency.any():
         return bars.Bar(title, None, _MAP_COLOUR, "no heat at all")
-    share = energy_pointing(torch.from_numpy(outcome.saliency), torch.from_numpy(mask))
+    share = energy_pointing(torch.from_numpy(state.saliency), torch.from_numpy(mask))
     return bars.Bar(title, share, _MAP_COLOUR)
+
+
+def _without_map(state: State) -> str:
+    if isinstance(state, Failed):
+        return "failed"
+    return "cancelled" if isinstance(state, Cancelled) else "being computed"

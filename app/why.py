@@ -11,7 +11,8 @@ import streamlit as st
 import torch
 
 from app.account import Account, Levels, Step
-from app.explanations import Failed, Found, Outcome
+from app.explanations import Failed, Found
+from app.jobs import Cancelled, State
 from app.layers import Layer, Patchwork, as_css, legend, outline_path, picture, png_address
 from app.layers_in_browser import CSS, HTML, JS
 from app.words import class_title, percent, plain
@@ -30,27 +31,27 @@ _ENGINES = {
 }
 
 
-def draw(patchwork: Patchwork, outcome: Outcome | None, target: int, probability: float) -> None:
+def draw(patchwork: Patchwork, state: State, target: int, probability: float) -> None:
     """Draw the section, closed at first; what it holds is made where it is open.
 
     Args:
         patchwork: The patch; the layers are this section's own.
-        outcome: SISE's; the section is absent where it failed or does not tell how it came about.
+        state: SISE's; the section is absent where it failed, was cancelled or does not tell how it came about.
         target: The class explained.
         probability: Of that class.
     """
-    if isinstance(outcome, Failed) or (outcome and not outcome.account):
+    if isinstance(state, Failed | Cancelled) or (isinstance(state, Found) and not state.account):
         return
     section = st.expander("Why, step by step: how SISE came to its heat", key=_KEY, on_change="rerun")
     if not section.open:
         return
     place = section.empty()  # what stood here of the patch before goes at once
-    if outcome is None or outcome.account is None:
+    if not isinstance(state, Found) or state.account is None:
         place.write("SISE is still at work.")
         return
     with place.container():
-        st.write(story(outcome.account, class_title(target), usual_engine(_CPU)))
-        _COMPONENT(key="steps", data=as_data(patchwork, outcome, class_title(target), probability))
+        st.write(story(state.account, class_title(target), usual_engine(_CPU)))
+        _COMPONENT(key="steps", data=as_data(patchwork, state, class_title(target), probability))
 
 
 def story(account: Account, title: str, usual: str) -> str:

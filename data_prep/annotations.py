@@ -1,27 +1,23 @@
-"""`train.csv`, checked line by line.
+"""`train.csv`, checked line by line; what is wrong with a row costs its strip, and is listed."""
 
-Two forms are known: `ImageId,ClassId,EncodedPixels`, a row for each defect class of a strip; and the older
-`ImageId_ClassId,EncodedPixels`, a row for each strip and class, empty where there is no such defect.
-"""
-
-import csv
-import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
 from data_prep.rejects import Reject, reject
-from data_prep.source import ANNOTATIONS
-from severstal_xai.classes import DEFECTS
-from severstal_xai.errors import InputError, about
-from severstal_xai.files import check_name
-from severstal_xai.rle import check_rle
-from severstal_xai.strips import STRIP_HEIGHT, STRIP_WIDTH
-
-NEW_COLUMNS = ("ImageId", "ClassId", "EncodedPixels")
-OLD_COLUMNS = ("ImageId_ClassId", "EncodedPixels")
-_LINE_END = re.compile(r"\r\n|\n|\r")
+from severstal_xai.annotation_file import (
+    ANNOTATIONS,
+    NEW_COLUMNS,
+    OLD_COLUMNS,
+    cells_of,
+    check_row,
+    columns_of,
+    is_old_form,
+    lines_of,
+    row_of,
+)
+from severstal_xai.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -38,14 +34,6 @@ class Annotations:
     masks: Mapping[str, Mapping[int, str]]
     doubtful: frozenset[str]
     rejects: tuple[Reject, ...]
-
-
-@dataclass(frozen=True)
-class _Row:
-    image: str
-    label: str
-    runs: str
-    may_be_empty: bool
 
 
 def read_annotations(content: bytes, images: Collection[str]) -> Annotations:
@@ -65,12 +53,12 @@ def read_annotations(content: bytes, images: Collection[str]) -> Annotations:
     doubtful: set[str] = set()
     rejects: list[Reject] = []
     lines = _lines(content.decode("utf-8-sig", errors="replace"))
-    columns = _columns(next(lines, (1, ""))[1])
+    columns = columns_of(next(lines, (1, ""))[1])
     finder = _finder(columns, images)
     for number, line in lines:
         try:
-            row = _row(columns, _cells(line))
-            label = _check_row(row, images, seen)
+            row = row_of(columns, cells_of(line))
+            label = check_row(row, images, seen)
         except InputError as error:
             rejects.append(reject(ANNOTATIONS, number, line, error))
             doubtful.update(finder.strips_in(line))
@@ -82,65 +70,10 @@ def read_annotations(content: bytes, images: Collection[str]) -> Annotations:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the number and the text of each line that is not blank.
-
-    No cell of ours holds a line break, so each line is read for itself: a quote that is never closed costs its
-    own line, and not all those after it.
-    """
-    for number, line in enumerate(_LINE_END.split(text), start=1):
+    """Yield the number and the text of each line that is not blank."""
+    for number, (line, _) in enumerate(lines_of(text), start=1):
         if line.strip():
             yield number, line
-
-
-def _cells(line: str) -> list[str]:
-    limit = csv.field_size_limit(len(line))  # by default less than a mask of many small runs takes
-    try:
-        return [cell.strip() for cell in next(csv.reader([line], strict=True))]
-    except csv.Error as error:
-        raise InputError(f"not a line of CSV ({error})") from error
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _columns(header: str) -> list[str]:
-    """Return the names of the columns, which must be those of one form; others beside them do no harm."""
-    if not header:
-        raise InputError(f"{ANNOTATIONS}: empty, expected the columns {', '.join(NEW_COLUMNS)}")
-    with about(f"{ANNOTATIONS}, line 1"):
-        names = _cells(header)
-    expected = OLD_COLUMNS if OLD_COLUMNS[0] in names else NEW_COLUMNS
-    for column in expected:
-        if names.count(column) != 1:
-            raise InputError(
-                f"{ANNOTATIONS}: column {column} is there {names.count(column)} times in {','.join(names)[:200]!r}, expected once"
-            )
-    return names
-
-
-def _row(columns: list[str], cells: list[str]) -> _Row:
-    if len(cells) != len(columns):
-        raise InputError(f"{len(cells)} cells, expected {len(columns)}, one a column")
-    named = dict(zip(columns, cells, strict=True))
-    if OLD_COLUMNS[0] in named:
-        image, _, label = named[OLD_COLUMNS[0]].rpartition("_")
-        return _Row(image, label, named["EncodedPixels"], may_be_empty=True)
-    return _Row(named["ImageId"], named["ClassId"], named["EncodedPixels"], may_be_empty=False)
-
-
-def _check_row(row: _Row, images: Collection[str], seen: Collection[tuple[str, int]]) -> int:
-    """Return the row's class; InputError where anything in it cannot be true."""
-    check_name(row.image)
-    if row.image not in images:
-        raise InputError(f"strip {row.image!r} has no usable file in train_images/, expected one")
-    label = next((defect.id for defect in DEFECTS if str(defect.id) == row.label), None)
-    if label is None:
-        raise InputError(f"class {row.label!r}, expected {DEFECTS[0].id} to {DEFECTS[-1].id}")
-    if (row.image, label) in seen:
-        raise InputError(f"strip {row.image!r} and class {label} came before, expected one row for both")
-    if not row.runs and not row.may_be_empty:
-        raise InputError("EncodedPixels is empty, expected runs: this form of the file lists defects only")
-    check_rle(row.runs, STRIP_HEIGHT, STRIP_WIDTH)
-    return label
 
 
 @dataclass(frozen=True)
@@ -156,7 +89,7 @@ class _Finder:
     by_stem: Mapping[str, str]
 
     def strips_in(self, line: str) -> set[str]:
-        old_form = OLD_COLUMNS[0] in self.columns
+        old_form = is_old_form(self.columns)
         where = self.columns.index(OLD_COLUMNS[0] if old_form else NEW_COLUMNS[0])
         found = set()
         for place, cell in _cells_at_any_rate(line):
@@ -177,4 +110,4 @@ def _cells_at_any_rate(line: str) -> Iterator[tuple[int, str]]:
     """Yield the cells with their places, as CSV and as if there were no quotes."""
     yield from enumerate(line.split(","))
     with suppress(InputError):
-        yield from enumerate(_cells(line))
+        yield from enumerate(cells_of(line))

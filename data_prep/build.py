@@ -25,7 +25,7 @@ from data_prep.rejects import (
 )
 from data_prep.report import REPORTS, write_report
 from data_prep.settings import DataPrepSettings
-from data_prep.source import ANNOTATIONS, Source, image_path, open_source
+from data_prep.source import Source, image_path, open_source
 from data_prep.split import choose_evaluation, split_by_patch, split_by_strip
 from data_prep.staging import STAGING, check_kinds, check_nothing_else_is_lost, discard, publish
 from data_prep.strip_work import (
@@ -39,6 +39,7 @@ from data_prep.strip_work import (
     work_on_strip,
 )
 from data_prep.threads import run_bounded
+from severstal_xai.annotation_file import ANNOTATIONS
 from severstal_xai.command import to_yaml
 from severstal_xai.errors import InputError
 from severstal_xai.files import delete_leftovers, sha256, write_text

@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
 from data_prep.rejects import Reject, reject
+from severstal_xai.annotation_file import ANNOTATIONS
 from severstal_xai.errors import InputError
 from severstal_xai.files import check_name
 
-ANNOTATIONS = "train.csv"
 IMAGES = "train_images"
 _ENDINGS = {".jpg", ".jpeg", ".png"}
 _LARGEST_CSV = 512 * 2**20

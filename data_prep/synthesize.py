@@ -15,8 +15,9 @@ from jaxtyping import UInt8
 from PIL import Image
 from tqdm import tqdm
 
-from data_prep.source import ANNOTATIONS, IMAGES
+from data_prep.source import IMAGES
 from data_prep.synthetic.strip import StripSource, strip_name
+from severstal_xai.annotation_file import ANNOTATIONS
 from severstal_xai.classes import DEFECTS
 from severstal_xai.command import CONFIGS, DONE, parse_settings, run, to_yaml
 from severstal_xai.errors import InputError, check_range

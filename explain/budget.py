@@ -12,7 +12,8 @@ It ends when the estimate reaches `STANDS_STILL`, or with the budget.
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -51,30 +52,55 @@ def explain_within(
     enough: float = STANDS_STILL,
     progress: Progress | None = None,
 ) -> SemanticMap:
-    """Explain one target with at most a share of the forward passes.
+    """Explain one target with at most a share of the forward passes: the last of `rounds_within`."""
+    (found,) = deque(
+        rounds_within(samples, target, budget=budget, enough=enough, progress=progress), maxlen=1
+    )
+    return found
+
+
+def rounds_within(
+    samples: Samples[Stream],
+    target: int,
+    *,
+    budget: float,
+    enough: float = STANDS_STILL,
+    early: Sequence[float] = (),
+    progress: Progress | None = None,
+) -> Iterator[SemanticMap]:
+    """Explain one target with at most a share of the forward passes, and yield the map of each round.
 
     Args:
         samples: What there is to ask, in the order of `draw_plan`.
         target: The class.
         budget: The share, 0 to 1; 24 masks are asked about in any case.
         enough: The estimated agreement at which to end before.
+        early: Shares of all forward passes after which to yield a map before the first round's. They have a foresight of
+            their own: what the rounds find is the same with them and without.
         progress: Told after each batch how many passes are done, and how many there are at most.
 
-    Returns:
-        The map, with the forward passes that it took and the estimate of its agreement with the full one.
+    Yields:
+        Maps of all masks, each with the forward passes that it took and the estimate of its agreement with the full
+        one; the last is the map itself.
     """
     total = samples.stream.forwards
     most = min(total, max(_FIRST, math.ceil(budget * total)))
     due = min(most, max(_FIRST, math.ceil(_FIRST_SHARE * total)))
     points = torch.cat([_small(scored) for scored in samples.stream.layers()])
     foresight = _Foresight(points, generator=torch.Generator().manual_seed(0))
+    sooner = sorted(share * total for share in early)
     for asked in samples.stream.ask(_at_most(progress, most)):
+        if sooner and sooner[0] <= asked < due:
+            sooner = [count for count in sooner if count > asked]
+            first = _Foresight(points, generator=torch.Generator().manual_seed(0))
+            yield first.conclude(samples, target, asked)
         if due <= asked < total:
             found = foresight.conclude(samples, target, asked)
+            yield found
             if found.agreement >= enough or asked >= most:
-                return found
+                return
             due = min(most, math.ceil(asked * _GROWTH))
-    return conclude(samples, target, samples.stream.layers(), total)
+    yield conclude(samples, target, samples.stream.layers(), total)
 
 
 def draw_plan(sizes: Sequence[int]) -> list[Float[Tensor, " _"]]:

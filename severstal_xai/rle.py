@@ -56,6 +56,52 @@ def check_rle(text: str, height: int, width: int) -> None:
     _parse(text, height * width)
 
 
+def part_columns(text: str, left: int, right: int, height: int, width: int) -> tuple[str, str]:
+    """Part an encoding into what lies in the columns `left` to `right` - 1 and what lies outside.
+
+    A run that crosses their edge is cut there; every other one stays as it is.
+
+    Raises:
+        InputError: As `decode_rle`.
+
+    Example: a run of four pixels, down the first two columns of a mask of 2 x 3; the second is parted from it.
+        >>> part_columns("1 4", left=1, right=2, height=2, width=3)
+        ('3 2', '1 2')
+    """
+    pixels = height * width
+    runs = _parse(text, pixels)
+    first, end = left * height + 1, right * height + 1
+    outside = np.concatenate([_clip(runs, 1, first), _clip(runs, end, pixels + 1)])
+    return _as_text(_clip(runs, first, end)), _as_text(outside)
+
+
+def join_rle(one: str, other: str, height: int, width: int) -> str:
+    """Join two encodings that have no pixel in common; every run stays as it is.
+
+    Raises:
+        InputError: As `decode_rle`; or they have a pixel in common.
+
+    Example:
+        >>> join_rle("7 2", "1 2", height=3, width=3)
+        '1 2 7 2'
+    """
+    runs = np.concatenate([_parse(one, height * width), _parse(other, height * width)])
+    runs = runs[np.argsort(runs[:, 0], kind="stable")]
+    _check(runs, height * width)
+    return _as_text(runs)
+
+
+def _clip(runs: np.ndarray, first: int, end: int) -> np.ndarray:
+    """Return what of the runs lies in the pixels `first` to `end` - 1."""
+    starts, ends = np.maximum(runs[:, 0], first), np.minimum(runs.sum(axis=1), end)
+    clipped: np.ndarray = np.stack([starts, ends - starts], axis=1)[starts < ends]
+    return clipped
+
+
+def _as_text(runs: np.ndarray) -> str:
+    return " ".join(map(str, runs.ravel().tolist()))
+
+
 def _parse(text: str, pixels: int) -> np.ndarray:
     """Return the runs, an array of (start, length), checked."""
     if not _PAIRS.fullmatch(text):

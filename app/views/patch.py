@@ -1,30 +1,40 @@
 """One patch: its image, what people marked, what the model says, and why, by two methods side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import streamlit as st
 
-from app import loading, messages, panels, why
+from app import loading, messages, panels, progress, why
+from app.asking import Question, choose_question, say_why_nothing_is_asked
+from app.catalogue import CATALOGUE, request_for
 from app.chooser import choose_patch, say_why_none_is_chosen
-from app.explanations import Effort, Failed, Request, explain
+from app.explanations import Failed, Request, explain
+from app.jobs import Cancelled, Queued, Running, State, Wish
 from app.layers import Layer, Patchwork
+from app.progress import at_work
 from severstal_xai.checkpoint import Checkpoint
 from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Patch
 from severstal_xai.operating_point import OperatingPoint
 
-_GRAD_CAM, _SISE = "Grad-CAM", "SISE"
+_SISE = CATALOGUE["sise"].title
+_MOMENT = 0.3
+"""Seconds for which the page waits for what is quickly made, rather than draw it twice."""
+_POLL = 0.75
+"""Seconds between two looks at what is being made; each takes the interpreter from who makes it."""
 _STYLE = """<style>
 .stMainBlockContainer { padding: 1.2rem 2rem 2rem; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; margin-bottom: 0; }
 [data-testid="stSidebarUserContent"] .stVerticalBlock { gap: 0.65rem; }
+.st-key-live [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 </style>"""
-_WAITING = "SISE is at work: it covers parts of the patch, again and again, and watches how the model's answer changes."
+"""What is drawn anew all the while must not pale each time, as Streamlit has it for what is about to change."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +66,24 @@ def show() -> None:
     if checkpoint.card.data_checksum != manifest.checksum:
         messages.warn(messages.OTHER_DATA)
     if patch is None:
+        loading.jobs().watch(_visitor(), [])
         say_why_none_is_chosen()
         st.stop()
     with messages.stopped_by_wrong_input(messages.DAMAGED_PATCH):
         subject = _subject(manifest, checkpoint, patch, _operating_point(folders.run, checkpoint))
     with questions:
-        st.subheader("Ask why", anchor=False)
-        target, effort = panels.explained_class(subject.probabilities), panels.effort()
-    _draw(subject, target, _requests(subject, target, effort))
+        question = choose_question(subject.probabilities)
+    if question is None:
+        loading.jobs().watch(_visitor(), [])
+        say_why_nothing_is_asked()
+        st.stop()
+    _draw(subject, question)
+
+
+def _visitor() -> str:
+    """Return what tells this session from the others."""
+    name: str = st.session_state.setdefault("visitor", uuid4().hex)
+    return name
 
 
 def _subject(
@@ -82,44 +102,73 @@ def _operating_point(run: Path, checkpoint: Checkpoint) -> OperatingPoint | None
         return None
 
 
-def _requests(subject: _Subject, target: int, effort: Effort) -> dict[str, Request]:
+def _requests(subject: _Subject, question: Question) -> dict[str, Request]:
+    """Return what is to be made, by the methods' titles, the one asked for first."""
     weights, image = subject.checkpoint.card.weights_sha256, subject.patch.image_sha256
     return {
-        _GRAD_CAM: Request("grad_cam", (), target, weights, image),
-        _SISE: Request("sise", (("budget", effort.budget),), target, weights, image),
+        CATALOGUE[name].title: request_for(name, question.effort, question.target, weights, image)
+        for name in question.methods
     }
 
 
-def _draw(subject: _Subject, target: int, requests: Mapping[str, Request]) -> None:
-    """Draw all that is ready; then make what takes long, and draw the page again with it."""
-    if loading.finished().get(requests[_GRAD_CAM]) is None:
-        _make(subject, requests[_GRAD_CAM])
-    outcomes = {title: loading.finished().get(request) for title, request in requests.items()}
-    scale = subject.probabilities[target]
-    drawn = [Layer(title, outcome, scale, _WAITING) for title, outcome in outcomes.items()]
+def _wishes(subject: _Subject, requests: Iterable[Request]) -> list[Wish]:
+    """Return the jobs, the quick before the slow."""
+    quick_first = sorted(requests, key=lambda request: not CATALOGUE[request.method].quick)
+    return [
+        Wish(request, partial(explain, request, subject.checkpoint.model, subject.grey))
+        for request in quick_first
+    ]
+
+
+def _draw(subject: _Subject, question: Question) -> None:
+    """Draw all that is ready, and have made what is not; while there is something to wait for a part is drawn again."""
+    jobs, visitor, requests = loading.jobs(), _visitor(), _requests(subject, question)
+    jobs.watch(visitor, _wishes(subject, requests.values()))
+    jobs.wait(list(requests.values()), _MOMENT)
+    states = {title: jobs.state(visitor, request) for title, request in requests.items()}
+    working = any(map(at_work, states.values()))
     panels.heading(subject.patch, subject.probabilities, subject.point)
-    panels.pictures(subject.patch, subject.grey, subject.mask, target, drawn)
+    with st.container(key="live"):
+        st.fragment(_live, run_every=_POLL if working else None)(subject, question.target, requests, states)
     remarks = st.empty()  # those on the patch before go at once, and what comes below keeps its place
-    if outcomes[_SISE] is not None:
-        with remarks.container():
-            panels.preview(outcomes)
-            failed = [requests[title] for title, outcome in outcomes.items() if isinstance(outcome, Failed)]
-            if failed:
-                panels.try_again(partial(loading.finished().forget, *failed))
+    with remarks.container():
+        panels.preview(states)
+        unmade = {
+            title: requests[title] for title, state in states.items() if isinstance(state, Failed | Cancelled)
+        }
+        if unmade:
+            panels.try_again(list(unmade), partial(jobs.ask_again, visitor, *unmade.values()))
     left, right = st.columns(2, gap="large")
     with left:
         panels.probability_bars(subject.patch, subject.probabilities, subject.point)
     with right:
-        panels.agreement(subject.mask, outcomes)
+        panels.agreement(subject.mask, states)
     patchwork = Patchwork(
         subject.patch.patch, subject.grey, subject.mask, CLASSES[subject.patch.label].colour, ()
     )
-    why.draw(patchwork, outcomes[_SISE], target, scale)
+    if _SISE in states:
+        why.draw(patchwork, states[_SISE], question.target, subject.probabilities[question.target])
     panels.thresholds(subject.point)
-    if outcomes[_SISE] is None:
-        _make(subject, requests[_SISE])
+
+
+def _live(
+    subject: _Subject, target: int, requests: Mapping[str, Request], drawn: Mapping[str, State]
+) -> None:
+    """Draw the pictures and how far they are; when one is done or cancelled, the whole page.
+
+    Args:
+        subject: What is shown.
+        target: The class explained.
+        requests: What is made, by the methods' titles.
+        drawn: How it stood when the whole page was drawn.
+    """
+    jobs, visitor = loading.jobs(), _visitor()
+    jobs.seen(visitor)
+    states = {title: jobs.state(visitor, request) for title, request in requests.items()}
+    if any(at_work(drawn[title]) != at_work(state) for title, state in states.items()):
         st.rerun()
-
-
-def _make(subject: _Subject, request: Request) -> None:
-    loading.finished().put(request, explain(request, subject.checkpoint.model, subject.grey))
+    layers = [Layer(title, state, subject.probabilities[target]) for title, state in states.items()]
+    panels.pictures(subject.patch, subject.grey, subject.mask, target, layers)
+    for title, state in states.items():
+        if isinstance(state, Queued | Running):
+            progress.draw(title, state, partial(jobs.cancel, visitor, requests[title]))

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from explain.activations import resting
-from explain.budget import check_budget, draw_plan, explain_within
+from explain.budget import check_budget, draw_plan, explain_within, rounds_within
 from explain.engines import EngineName, check_engine
 from explain.explainer import explain_each
 from explain.scoring import Progress
@@ -95,7 +95,15 @@ class SISE:
         shares: Sequence[float] = (0.05, 0.25),
         progress: Progress | None = None,
     ) -> Iterator[SemanticMap]:
-        r"""Yield a map after each share of the forward passes, whole at a higher $\mu$; last, the map itself."""
+        r"""Yield first maps that sharpen; last, the map that `explain` gives, to the byte.
+
+        With all masks a first map is whole at a higher $\mu$, one after each of `shares` of the forward passes. Within a
+        budget it is that of all masks as far as they can be predicted, one after each round, and after those of `shares`
+        that come before the first.
+        """
+        if self.budget < 1:
+            samples = sample(self.sampling(), model, image, [target], plan=draw_plan)
+            return rounds_within(samples, target, budget=self.budget, early=shares, progress=progress)
         return explain_in_steps(self.sampling(), model, image, target, shares=shares, progress=progress)
 
     def sampling(self) -> Sampling:

@@ -2,21 +2,23 @@
 
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from explain.explainer import Explainer
 from explain.methods import METHODS
-from severstal_xai.checkpoint import load_checkpoint
+from severstal_xai.checkpoint import ModelCard, load_checkpoint, save_checkpoint
 from severstal_xai.classes import CLASSES
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Manifest
+from severstal_xai.model import build_classifier
 from severstal_xai.overlay import heat_colours
 from severstal_xai.strips import PATCH_SIZE
 
@@ -138,7 +140,7 @@ def test_heat_lies_on_the_defect_and_opacity_asks_nothing_of_the_server(
     assert alike(bare[:, :, 0], made_data.read_image(made_data.find("strip33_0"))) > 0.98
     assert alike(half, (bare + grad_cam) / 2) > 0.98
     defect = range(100, 100 + SQUARE)
-    for shown, method in ((grad_cam, METHODS["grad_cam"]()), (sise, METHODS["sise"](budget=0.4))):
+    for shown, method in ((grad_cam, METHODS["grad_cam"]()), (sise, METHODS["sise"](budget=0.8))):
         assert alike(shown, heat_colours(heat_of(made_data, planted_run, "strip33_0", method))) > 0.98
         brightness = shown.sum(axis=2)
         row, column = np.unravel_index(brightness.argmax(), brightness.shape)
@@ -221,3 +223,45 @@ def test_an_empty_place_fills_as_the_page_advises(
         expect(page.get_by_text("This patch cannot be shown.")).to_be_visible()
         page.get_by_role("button", name="Next").click()
         wait_for_pictures(page, "strip13_0")
+
+
+@pytest.fixture(scope="module")
+def slow_address(
+    made_data: Manifest, start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The inspector with a network of random weights, which takes many questions: some seconds at the least."""
+    run = tmp_path_factory.mktemp("slow") / "random"
+    run.mkdir()
+    save_checkpoint(
+        run, build_classifier("resnet18", 5, seed=0), ModelCard("resnet18", made_data.checksum, 1, {})
+    )
+    with start(made_data.root, run, run.parent / "log.txt") as found:
+        yield found
+
+
+def test_a_first_map_comes_and_sharpens_under_what_the_user_has_set_and_another_is_cancelled(
+    page: Page, slow_address: str
+) -> None:
+    page.goto(f"{slow_address}/?patch=strip33_0&effort=fast")
+    first = page.get_by_alt_text("Patch strip33_0 with a first heat of SISE", exact=False)
+    expect(first).to_be_visible()
+    note = page.get_by_text("first map, from")
+    expect(note).to_have_text("first map, from 8 questions")
+    set_opacity(page, "End")
+    page.get_by_role("button", name="Zoom in").click()
+    stage(page, "SISE").focus()
+    expect(note).not_to_have_text("first map, from 8 questions")
+    assert stage(page, "SISE").evaluate("stage => stage.matches(':focus')")
+    expect(page.get_by_alt_text("Patch strip33_0 with the heat of SISE", exact=False)).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    assert stage(page, "SISE").evaluate("stage => stage.matches(':focus')")
+    expect(page.get_by_text("100 %", exact=True).first).to_be_visible()
+    transforms = page.locator(".stack").evaluate_all("stacks => stacks.map(stack => stack.style.transform)")
+    assert all(transform.startswith("scale(1.5)") for transform in transforms)
+
+    page.goto(f"{slow_address}/?patch=strip43_0&effort=paper&compare=none")
+    expect(page.get_by_alt_text("Patch strip43_0 with a first heat of SISE", exact=False)).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("cancelled, from")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(page.get_by_role("button", name="Make SISE after all")).to_be_visible()

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
-from app import panels
+from app import loading, panels
 from app.account import Account, Step
-from app.explanations import Failed, Found
+from app.explanations import Failed, Found, Outcome, Passed, Request, Tell
 from explain.methods import METHODS
 from severstal_xai.bootstrap import Measure
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
@@ -34,15 +36,17 @@ MAIN = str(Path(__file__).resolve().parents[2] / "app/main.py")
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
+def _nothing_remembered() -> Iterator[None]:
     st.cache_resource.clear()
     st.cache_data.clear()
+    yield
+    loading.jobs().close()
 
 
 @pytest.fixture(autouse=True)
 def _quick_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     """Maps that are hot everywhere, in no time."""
-    for name in ("sise", "grad_cam"):
+    for name in METHODS:
         monkeypatch.setitem(
             METHODS, name, lambda **settings: lambda model, images, targets: images[:, 0] * 0 + 1
         )
@@ -50,14 +54,23 @@ def _quick_methods(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def opened(data: Path, run: Path, *more: str, address: str | None = None) -> AppTest:
+    def opened(
+        data: Path, run: Path, *more: str, address: str | None = None, patient: bool = True, **question: str
+    ) -> AppTest:
         monkeypatch.setattr("sys.argv", ["app/main.py", "--data", str(data), "--run", str(run), *more])
         page = AppTest.from_file(MAIN, default_timeout=60)
         if address is not None:
             page.query_params["patch"] = address
-        return page.run()
+        page.query_params.update(question)
+        return settled(page.run()) if patient else page.run()
 
     return opened
+
+
+def settled(page: AppTest) -> AppTest:
+    """The page once all that it asked for is made; a browser would look again by itself."""
+    assert loading.jobs().wait_until_idle(60)
+    return page.run()
 
 
 @pytest.fixture
@@ -204,8 +217,9 @@ def test_a_failed_explanation_looks_failed_and_can_be_tried_again(
     assert '"state":"failed"' in pictures(page).replace("\\", "").replace(" ", "")
     assert "secret detail" not in pictures(page) + words(page)
     monkeypatch.setitem(METHODS, "sise", working)
-    (again,) = [button for button in page.button if button.label == "Try what failed again"]
+    (again,) = [button for button in page.button if button.label == "Make SISE after all"]
     again.click().run()
+    settled(page)
     assert '"state":"failed"' not in pictures(page).replace("\\", "").replace(" ", "")
 
 
@@ -340,6 +354,7 @@ def test_the_steps_of_sise_are_shown_to_who_asks_for_them(
     ):
         assert said in shown
     page.button(key="Next").click().run()
+    settled(page)
     assert len(steps(page)) == 1, "it stays open with the next patch"
 
 
@@ -353,3 +368,137 @@ def test_a_map_without_an_account_has_no_steps_and_neither_has_a_failed_one(
         assert not page.exception
         assert not [one for one in page.expander if "step by step" in one.label]
         assert not steps(page)
+
+
+class Slow:
+    """Explanations of SISE that stand still until they are let go on; others are made at once."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def explain(self, request: Request, _model: object, _grey: object, tell: Tell) -> Outcome:
+        if request.method != "sise":
+            return Found(np.ones((256, 256), dtype=np.float32))
+        tell(Passed(8, 100))
+        tell(Found(np.ones((256, 256), dtype=np.float32), asked=8))
+        self.begun.set()
+        assert self.go_on.wait(60)
+        tell(Passed(100, 100))
+        return Found(np.ones((256, 256), dtype=np.float32), asked=100)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    made = Slow()
+    monkeypatch.setattr("app.views.patch.explain", made.explain)
+    yield made
+    made.go_on.set()
+
+
+def progress_of(page: AppTest) -> list[str]:
+    return [str(one.proto) for one in page.get("progress")]
+
+
+def test_an_explanation_at_work_shows_its_first_map_its_progress_and_what_is_ready(
+    open_page: Any, made_data: Manifest, planted_run: Path, slow: Slow
+) -> None:
+    page = open_page(made_data.root, planted_run, patient=False)
+    assert slow.begun.wait(60)
+    page.run()
+    assert not page.exception
+    shown = pictures(page).replace("\\", "").replace(" ", "")
+    assert '"state":"first"' in shown
+    assert "firstmap,from8questions" in shown
+    assert '"state":"ready"' in shown, "Grad-CAM's"
+    (told,) = progress_of(page)
+    assert "SISE** · 8 of at most 100 steps" in told
+    assert page.selectbox(key="class").value == "usual", "the page is whole, also on the left"
+    slow.go_on.set()
+    settled(page)
+    assert not progress_of(page)
+    assert '"state":"first"' not in pictures(page).replace("\\", "").replace(" ", "")
+
+
+def test_a_cancelled_explanation_says_so_and_can_be_made_after_all(
+    open_page: Any, made_data: Manifest, planted_run: Path, slow: Slow
+) -> None:
+    page = open_page(made_data.root, planted_run, patient=False)
+    assert slow.begun.wait(60)
+    page.run()
+    page.button(key="cancel SISE").click().run()
+    assert not page.exception
+    assert not progress_of(page)
+    assert "cancelled,from8questions" in pictures(page).replace(" ", "")
+    slow.go_on.set()
+    settled(page)
+    assert "cancelled,from8questions" in pictures(page).replace(" ", ""), "it stays cancelled"
+    page.button(key="again").click().run()
+    settled(page)
+    assert "cancelled," not in pictures(page)
+
+
+def test_another_patch_lets_the_last_one_s_explanation_go(
+    open_page: Any, made_data: Manifest, planted_run: Path, slow: Slow
+) -> None:
+    page = open_page(made_data.root, planted_run, patient=False)
+    assert slow.begun.wait(60)
+    slow.begun.clear()
+    page.button(key="Next").click().run()
+    slow.go_on.set()
+    settled(page)
+    page.button(key="Previous").click()
+    slow.go_on.clear()
+    slow.begun.clear()
+    page.run()
+    assert slow.begun.wait(60), "it is made anew: the first was dropped when another waited"
+
+
+def test_any_two_methods_are_chosen_and_the_address_tells_which(
+    open_page: Any, made_data: Manifest, planted_run: Path
+) -> None:
+    page = open_page(made_data.root, planted_run, method="rise", compare="layer_cam", effort="fast")
+    assert page.selectbox(key="method").value == "rise"
+    assert all(title in pictures(page) for title in ("RISE", "LayerCAM"))
+    assert "These methods have one effort." in words(page)
+    page.selectbox(key="method").select("sise").run()
+    assert "method" not in page.query_params, "the usual one needs no word in the address"
+    assert page.selectbox(key="effort").value == "fast"
+    page.selectbox(key="compare").select("none").run()
+    settled(page)
+    assert page.query_params["compare"] == "none"
+    assert "LayerCAM" not in pictures(page)
+    page.selectbox(key="class").select("1").run()
+    assert page.query_params["class"] == "1"
+    assert "speaks for **1 · pitting**" in words(page)
+
+
+def test_a_method_is_not_compared_with_itself(open_page: Any, made_data: Manifest, planted_run: Path) -> None:
+    page = open_page(made_data.root, planted_run, compare="rise")
+    page.selectbox(key="method").select("rise").run()
+    assert page.selectbox(key="compare").value == "grad_cam"
+    page.selectbox(key="method").select("grad_cam").run()
+    assert page.selectbox(key="compare").value == "sise"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"method": "../../etc/passwd"},
+        {"compare": "sise"},
+        {"effort": "1.0"},
+        {"class": "7"},
+        {"effort": "none", "method": "rise"},
+    ],
+)
+def test_what_the_address_asks_wrongly_is_refused_in_words(
+    open_page: Any, made_data: Manifest, planted_run: Path, wrong: dict[str, str]
+) -> None:
+    page = open_page(made_data.root, planted_run, **wrong)
+    assert not page.exception
+    assert "asks for what there is not" in page.error[0].value
+    assert not page.get("bidi_component")
+    name = next(iter(wrong))
+    if page.selectbox(key="method").value:
+        return
+    page.selectbox(key=name).select("rise").run()
+    assert not page.error

@@ -16,8 +16,9 @@ from torch import nn
 from app import why
 from app.account import Account, Step
 from app.choice import Filter, matching
-from app.explanations import Failed, Finished, Found, Request, explain
+from app.explanations import Failed, Finished, Found, Request, Stage, explain
 from app.folders import folders_from
+from app.jobs import Cancelled, Queued, Running
 from app.layers import Layer, Patchwork, as_data, outline_path
 from explain.methods import METHODS
 from explain.methods.sise import SISE
@@ -160,13 +161,28 @@ def test_an_unusual_engine_is_told_with_its_reason() -> None:
     )
 
 
-def test_failed_waiting_and_cold_are_three_kinds_of_picture() -> None:
-    cold = Found(np.zeros((4, 4), dtype=np.float32))
-    layers = tuple(Layer("SISE", outcome, 1.0, "wait") for outcome in (cold, Failed("no memory"), None))
-    pictures = as_data(Patchwork("a", GREY, GREY > 0, (1, 2, 3), layers))["pictures"]
-    assert [picture["state"] for picture in pictures] == ["bare", "ready", "failed", "pending"]
-    assert ["heat" in picture for picture in pictures] == [False, True, False, False]
-    assert pictures[2]["words"] == "no memory"
+def test_failed_waiting_cancelled_first_and_cold_are_kinds_of_picture_of_their_own() -> None:
+    cold = Found(np.zeros((4, 4), dtype=np.float32), asked=8)
+    states = (
+        cold,
+        Failed("no memory"),
+        Queued(0),
+        Running(Stage.LOOKING, None, None, None),
+        Running(Stage.LOOKING, None, None, cold),
+        Cancelled(None),
+        Cancelled(cold),
+    )
+    layers = tuple(Layer("SISE", state, 1.0) for state in states)
+    _, *pictures = as_data(Patchwork("a", GREY, GREY > 0, (1, 2, 3), layers))["pictures"]
+    kinds = ["ready", "failed", "pending", "pending", "first", "cancelled", "first"]
+    assert [picture["state"] for picture in pictures] == kinds
+    with_heat = [True, False, False, False, True, False, True]
+    assert ["heat" in picture for picture in pictures] == with_heat
+    assert pictures[1]["words"] == "no memory"
+    assert [pictures[place]["note"] for place in (4, 6)] == [
+        "first map, from 8 questions",
+        "cancelled, from 8 questions",
+    ]
 
 
 def test_the_explanation_longest_unused_makes_room() -> None:

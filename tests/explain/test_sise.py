@@ -230,6 +230,18 @@ def test_each_step_is_the_map_of_a_higher_mu_and_the_last_is_the_map(small: Smal
     np.testing.assert_array_equal(last.saliency, SISE().explain(model, image, 1).saliency)
 
 
+def test_first_maps_within_a_budget_sharpen_to_the_very_map_that_is_made_without_them() -> None:
+    model = build_classifier("resnet18", 5, seed=0).eval()
+    image = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    method = SISE(budget=0.4)
+    *steps, last = method.explain_in_steps(model, image, 1, shares=(0.01, 0.03))
+    assert steps[0].forwards <= 16, "the first map comes before the first round's 24 masks"
+    assert [step.forwards for step in [*steps, last]] == sorted({step.forwards for step in [*steps, last]})
+    alone = method.explain(model, image, 1)
+    assert last.saliency.numpy().tobytes() == alone.saliency.numpy().tobytes()
+    assert (last.agreement, last.forwards) == (alone.agreement, alone.forwards)
+
+
 def test_progress_is_told_after_each_batch_and_may_end_the_work(small: Small, image: Tensor) -> None:
     told: list[tuple[int, int]] = []
     result = SISE().explain(small, image, 0, progress=lambda done, total: told.append((done, total)))

@@ -1,0 +1,168 @@
+"""The panel where the question is put: which class, by which methods, how thoroughly.
+
+The address holds each choice that is not the usual one (`?method=rise&compare=none&effort=fast&class=3`), so that a view
+can be shared and there is one truth. What it names wrong is refused in words.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from app.catalogue import CATALOGUE, EFFORTS
+from app.messages import NO_SUCH_QUESTION, problem
+from app.words import class_title
+from severstal_xai.classes import CLASSES, SOUND
+
+METHOD, COMPARE, EFFORT, CLASS = "method", "compare", "effort", "class"
+"""What the choices are called in the address."""
+NONE = "none"
+_USUAL_CLASS = "usual"
+_USUAL_METHOD, _USUAL_COMPARED, _USUAL_EFFORT = "sise", "grad_cam", "balanced"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked.
+
+    Args:
+        target: The class explained.
+        methods: One or two, by their names in `METHODS`; the first is the one asked for.
+        effort: A name in `EFFORTS`.
+    """
+
+    target: int
+    methods: tuple[str, ...]
+    effort: str
+
+
+def choose_question(probabilities: Sequence[float]) -> Question | None:
+    """Let the user choose what to ask; None where the address names what there is not."""
+    st.subheader("Ask why", anchor=False)
+    likeliest, usual = _usual_class(probabilities)
+    target = _choice(
+        "Which class to explain",
+        CLASS,
+        {_USUAL_CLASS: usual} | {str(known.id): class_title(known.id) for known in CLASSES},
+        usual=_USUAL_CLASS,
+        help_="The heat shows what in the image speaks for this class.",
+    )
+    titles = {name: method.title for name, method in CATALOGUE.items()}
+    method = _choice(
+        "Method",
+        METHOD,
+        titles,
+        usual=_USUAL_METHOD,
+        help_="How the heat is found.",
+        forgets=_forget_compared_twice,
+    )
+    if method:
+        st.caption(f"{CATALOGUE[method].does} {CATALOGUE[method].costs}")
+    others = {NONE: "no other"} | {name: title for name, title in titles.items() if name != method}
+    compared = _choice(
+        "Beside it",
+        COMPARE,
+        others,
+        usual=usual_compared(method),
+        help_="A second method's heat, to compare with.",
+    )
+    if compared and compared != NONE:
+        st.caption(f"{CATALOGUE[compared].does} {CATALOGUE[compared].costs}")
+    effort = _choose_effort([name for name in (method, compared) if name and name != NONE])
+    if target is None or method is None or compared is None or effort is None:
+        return None
+    methods = (method,) if compared == NONE else (method, compared)
+    return Question(likeliest if target == _USUAL_CLASS else int(target), methods, effort)
+
+
+def say_why_nothing_is_asked() -> None:
+    """Say which words of the address `choose_question` could not take."""
+    named = [
+        f"{name}={st.query_params[name]}"
+        for name in (CLASS, METHOD, COMPARE, EFFORT)
+        if name in st.query_params
+    ]
+    problem(NO_SUCH_QUESTION, ", ".join(named))
+
+
+def usual_compared(method: str | None) -> str:
+    """Return what a method is compared with unless another is chosen.
+
+    Example:
+        >>> usual_compared("sise"), usual_compared("grad_cam")
+        ('grad_cam', 'sise')
+    """
+    return _USUAL_METHOD if method == _USUAL_COMPARED else _USUAL_COMPARED
+
+
+def _usual_class(probabilities: Sequence[float]) -> tuple[int, str]:
+    """Return the class that is explained unless told otherwise, and how it is called.
+
+    It is the model's answer; where that is "sound", the likeliest defect: the heat of "sound" covers a clean patch,
+    which must look cold.
+    """
+    answer = int(np.argmax(probabilities))
+    if answer != SOUND.id:
+        return answer, f"the model's answer: {answer}"
+    likeliest = SOUND.id + 1 + int(np.argmax(probabilities[SOUND.id + 1 :]))
+    return likeliest, f"the likeliest defect: {likeliest}"
+
+
+def _choose_effort(methods: Sequence[str]) -> str | None:
+    """Let the user choose where a method has several efforts; elsewhere the address may still hold one."""
+    titles = {name: effort.name for name, effort in EFFORTS.items()}
+    having = [CATALOGUE[name].title for name in methods if CATALOGUE[name].efforts]
+    if not having:
+        st.caption("These methods have one effort." if len(methods) > 1 else "This method has one effort.")
+        named = st.query_params.get(EFFORT, _USUAL_EFFORT)
+        return named if named in EFFORTS else None
+    effort = _choice(
+        f"How thoroughly {having[0]} works",
+        EFFORT,
+        titles,
+        usual=_USUAL_EFFORT,
+        help_="More questions to the model, a truer map, more time.",
+    )
+    if effort:
+        st.caption(EFFORTS[effort].words)
+    return effort
+
+
+def _choice(
+    words: str,
+    name: str,
+    options: Mapping[str, str],
+    *,
+    usual: str,
+    help_: str,
+    forgets: Callable[[], None] = lambda: None,
+) -> str | None:
+    """Let the user choose one of several, and keep the choice in the address; None where that names none of them."""
+    named = st.query_params.get(name, usual)
+    st.session_state[name] = named if named in options else None
+
+    def keep() -> None:
+        chosen = st.session_state[name]
+        if chosen is None or chosen == usual:
+            st.query_params.pop(name, None)
+        else:
+            st.query_params[name] = chosen
+        forgets()
+
+    chosen: str | None = st.selectbox(
+        words,
+        list(options),
+        key=name,
+        format_func=options.__getitem__,
+        placeholder="Choose",
+        on_change=keep,
+        help=help_,
+    )
+    return chosen
+
+
+def _forget_compared_twice() -> None:
+    """Compare a newly chosen method with the usual one where it was the one to compare with."""
+    if st.query_params.get(COMPARE) == st.query_params.get(METHOD, _USUAL_METHOD):
+        st.query_params.pop(COMPARE, None)

@@ -1,0 +1,113 @@
+"""Blind second readings: which patches a second inspector judges, and what of others' verdicts may be seen meanwhile.
+
+Patches are drawn by lot, by a hash of their name: the same on every machine, and no patch's lot hangs on which others
+there are or on what was said of it.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from app.verdicts.records import Entry
+from app.verdicts.store import Store
+from severstal_xai.errors import check_range
+
+
+@dataclass(frozen=True)
+class Lot:
+    """How patches are drawn for a second reading.
+
+    Args:
+        share: Of all patches, 0 to 1.
+        seed: Another seed draws others.
+    """
+
+    share: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_range("second_reading.share", self.share, 0, 1)
+        check_range("second_reading.seed", self.seed, 0)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a reader may see of a patch's verdicts.
+
+    Args:
+        entries: Those that may be shown, by number.
+        blind: Whether the reader's next verdict is blind: nobody else's could be seen before it.
+        hidden: How many records are kept back until the reader has judged.
+    """
+
+    entries: tuple[Entry, ...]
+    blind: bool
+    hidden: int
+
+
+def is_drawn(patch: str, lot: Lot) -> bool:
+    """Tell whether a patch is to be read twice.
+
+    Example:
+        >>> is_drawn("0002cc93b_3", Lot(share=1.0)), is_drawn("0002cc93b_3", Lot(share=0.0))
+        (True, False)
+    """
+    return _place(patch, lot) < lot.share
+
+
+def _place(patch: str, lot: Lot) -> float:
+    """Return a patch's number in the lot, in [0, 1)."""
+    drawn = hashlib.sha256(f"{lot.seed}:{patch}".encode()).digest()
+    return (int.from_bytes(drawn[:8], "big") >> 11) / 2**53
+
+
+def sight_of(reader: str, patch: str, history: Sequence[Entry], lot: Lot) -> Sight:
+    """Return what a reader may see of a patch's history.
+
+    A reader always sees their own. Others' are kept back from one who has not judged a patch that is drawn. Whoever has
+    judged it once sees all from then on, and judges it no more blindly, also after taking the verdict back.
+    """
+    own = tuple(entry for entry in history if entry.verdict.reader == reader)
+    others = len(history) - len(own)
+    if not others:
+        return Sight(own, blind=True, hidden=0)
+    if not own and is_drawn(patch, lot):
+        return Sight((), blind=True, hidden=others)
+    return Sight(tuple(history), blind=False, hidden=0)
+
+
+def visible_to(store: Store, reader: str, patch: str, lot: Lot) -> Sight:
+    """Ask the store what a reader may see of a patch's verdicts: all that a page may show.
+
+    Raises:
+        StoreAway: The database cannot be reached.
+    """
+    return sight_of(reader, patch, store.history(patch), lot)
+
+
+def second_readings(
+    judged: Mapping[str, Set[str]], touched: Set[str], reader: str, lot: Lot
+) -> tuple[str, ...]:
+    """Return the patches that wait for a second reading by a reader, in the order of the lot.
+
+    Args:
+        judged: Who holds a verdict on each patch.
+        touched: The patches that the reader ever judged: those they can no more judge blindly.
+        reader: Who asks.
+        lot: How patches are drawn.
+    """
+    waiting = [
+        patch
+        for patch, readers in judged.items()
+        if len(readers) == 1 and reader not in readers and patch not in touched and is_drawn(patch, lot)
+    ]
+    return tuple(sorted(waiting, key=lambda patch: (_place(patch, lot), patch)))
+
+
+def awaiting_second_reading(store: Store, reader: str, lot: Lot) -> tuple[str, ...]:
+    """Ask the store which patches wait for a second reading by a reader: a page's queue.
+
+    Raises:
+        StoreAway: The database cannot be reached.
+    """
+    return second_readings(store.judged(), store.touched_by(reader), reader, lot)
