@@ -20,9 +20,11 @@ from torch import nn
 from app.explanations import Finished
 from app.folders import Folders, folders_from
 from app.jobs import Jobs
-from app.messages import NO_EVIDENCE, NO_PREDICTIONS, WRONG_THRESHOLDS, Advice
+from app.messages import NO_EVIDENCE, NO_PREDICTIONS, STORE_AWAY, WRONG_THRESHOLDS, Advice
 from app.review import known_of
 from app.tiles import thumbnail as thumbnail_of
+from app.verdicts.readings import LOT, kinds_in_sight
+from app.verdicts.store import Store, open_store
 from explain.evaluation.evidence import Group
 from explain.evaluation.files import EVIDENCE_FILE, read_evidence
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE, Checkpoint, load_checkpoint
@@ -132,6 +134,31 @@ def jobs() -> Jobs:
     shared = Jobs(finished())
     atexit.register(shared.close)
     return shared
+
+
+@st.cache_resource(show_spinner=False)
+def verdicts() -> Store:
+    """Return the store of verdicts, of all sessions.
+
+    Raises:
+        InputError: It cannot be opened; the next call tries again.
+    """
+    return open_store()
+
+
+def kinds_of_verdicts(reader: str) -> tuple["pd.Series[str]", tuple[Remark, ...]]:
+    """Return what a reader may know of the verdicts on each patch, as kinds joined by a blank, and what is missing.
+
+    Returns:
+        By the patch's name; patches without any are left out.
+    """
+    try:
+        store = verdicts()
+        touched = store.touched_by(reader) if reader else frozenset[str]()
+        kinds = kinds_in_sight(store.standing(), touched, reader, LOT)
+    except InputError as error:
+        return pd.Series(dtype=str), ((STORE_AWAY, str(error)),)
+    return pd.Series({patch: " ".join(found) for patch, found in kinds.items()}, dtype=str), ()
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -89,6 +89,11 @@ NO_EVIDENCE = Advice(
     "Where the evidence lies cannot be told.",
     "`python -m explain.evaluate --run runs/NAME --data data/patches` finds it out, for each patch.",
 )
+STORE_AWAY = Advice(
+    "The verdicts cannot be read or written now.",
+    "The rest of the page works without them. What was saved is safe. Ask who runs the inspector whether its database is there.",
+)
+NOT_SAVED = Advice("This was not saved.", "What you wrote is still here: try again.")
 _OUR_FAULT = Advice(
     "Something went wrong inside the inspector.",
     "It is a fault of the program, not yours. Loading the page again may help. "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from app.verdicts.records import Kind
 from explain.evaluation.evidence import Group
 from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
@@ -109,6 +110,13 @@ def _one_of(kind: type[StrEnum]) -> Callable[[str], Any]:
     return read
 
 
+def _verdict(text: str) -> str:
+    known = (NO_VERDICT, ANY_VERDICT, *(kind for kind in Kind if kind != Kind.WITHDRAWN))
+    if text not in known:
+        raise ValueError(f"expected one of {', '.join(known)}")
+    return text
+
+
 def _text(text: str) -> str:
     if len(text) > MOST_TEXT or not text.isprintable():
         raise ValueError(f"expected at most {MOST_TEXT} printable characters")
@@ -139,7 +147,7 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "high": _share,
     "flagged": _truth,
     "group": _group,
-    "verdict": _text,
+    "verdict": _verdict,
     "text": _text,
     "sort": _one_of(Sort),
     "reverse": _truth,

@@ -1,6 +1,6 @@
 """The review queue: what is known of each patch, as a table, and the rows of it that a query asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -99,6 +99,11 @@ def _answer(label: int, predicted: int) -> Answer:
     return Answer.FALSE_ALARM if label == SOUND.id else Answer.CONFUSED
 
 
+def with_verdicts(known: pd.DataFrame, kinds: "pd.Series[str]") -> pd.DataFrame:
+    """Return `known_of`'s table with a column `verdict`: the kinds of verdicts on each patch, empty where there is none."""
+    return known.assign(verdict=kinds.reindex(known.index).fillna(""))
+
+
 def narrowed(table: pd.DataFrame, query: Query) -> pd.DataFrame:
     """Return the rows that a query asks for, in its order; rows that are alike in it by their names.
 
@@ -144,3 +149,14 @@ def _sorted(table: pd.DataFrame, query: Query) -> pd.DataFrame:
     ascending = (query.sort != Sort.DOUBT) != query.reverse  # the most doubtful first
     order = key.sort_values(ascending=ascending, kind="stable", na_position="last").index
     return table.loc[order]
+
+
+def neighbour(names: Sequence[str], name: str, step: int) -> str | None:
+    """Return the name that lies `step` further on; None past the ends.
+
+    Example:
+        >>> neighbour(["a", "b"], "a", 1), neighbour(["a", "b"], "a", -1)
+        ('b', None)
+    """
+    place = names.index(name) + step
+    return names[place] if 0 <= place < len(names) else None

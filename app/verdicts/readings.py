@@ -5,10 +5,11 @@ there are or on what was said of it.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from app.verdicts.records import Entry
+from app.verdicts.records import Entry, Kind
 from app.verdicts.store import Store
 from severstal_xai.errors import check_range
 
@@ -28,6 +29,10 @@ class Lot:
     def __post_init__(self) -> None:
         check_range("second_reading.share", self.share, 0, 1)
         check_range("second_reading.seed", self.seed, 0)
+
+
+LOT = Lot()
+"""Which patches are read twice: one for all pages, sessions and machines."""
 
 
 @dataclass(frozen=True)
@@ -111,3 +116,24 @@ def awaiting_second_reading(store: Store, reader: str, lot: Lot) -> tuple[str, .
         StoreAway: The database cannot be reached.
     """
     return second_readings(store.judged(), store.touched_by(reader), reader, lot)
+
+
+def kinds_in_sight(
+    standing: Mapping[str, Mapping[str, Kind]], touched: Set[str], reader: str, lot: Lot
+) -> dict[str, tuple[Kind, ...]]:
+    """Return what a reader may know of the verdicts on each patch: their kinds, the most often given first.
+
+    Args:
+        standing: What each reader says of each patch.
+        touched: The patches that the reader ever judged.
+        reader: Who asks; may be nobody.
+        lot: How patches are drawn.
+
+    Returns:
+        By the patch's name; patches of whose verdicts nothing may be known are left out, as those without any are.
+    """
+    return {
+        patch: tuple(kind for kind, _ in Counter(kinds.values()).most_common())
+        for patch, kinds in standing.items()
+        if patch in touched or not is_drawn(patch, lot) or not set(kinds) - {reader}
+    }

@@ -9,7 +9,7 @@ from uuid import uuid4
 import numpy as np
 import streamlit as st
 
-from app import loading, messages, panels, progress, why
+from app import judging, loading, messages, panels, progress, why
 from app.asking import Question, choose_question, say_why_nothing_is_asked
 from app.catalogue import CATALOGUE, request_for
 from app.chooser import choose_patch, say_why_none_is_chosen
@@ -17,6 +17,7 @@ from app.explanations import Failed, Request, explain
 from app.jobs import Cancelled, Queued, Running, State, Wish
 from app.layers import Layer, Patchwork
 from app.progress import at_work
+from app.review import with_verdicts
 from severstal_xai.checkpoint import Checkpoint
 from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
@@ -58,13 +59,19 @@ def show() -> None:
         manifest = loading.open_data(folders.data)
     with messages.stopped_by_wrong_input(messages.NO_MODEL):
         checkpoint = loading.open_model(folders.run)
-        predicted = loading.predicted_classes(folders.run)
+    known, remarks = loading.known_patches(folders.run, checkpoint, manifest)
     with st.sidebar:
-        patch = choose_patch(manifest, predicted)
+        reader = judging.ask_name()
+        kinds, _ = loading.kinds_of_verdicts(reader)
+        name = choose_patch(with_verdicts(known, kinds))
+        patch = None if name is None else manifest.find(name)
         questions = st.container()
         panels.provenance(folders, checkpoint, manifest)
     if checkpoint.card.data_checksum != manifest.checksum:
         messages.warn(messages.OTHER_DATA)
+    for advice, detail in remarks:
+        if advice != messages.WRONG_THRESHOLDS:  # said below
+            messages.warn(advice, detail)
     if patch is None:
         loading.jobs().watch(_visitor(), [])
         say_why_none_is_chosen()
@@ -77,7 +84,7 @@ def show() -> None:
         loading.jobs().watch(_visitor(), [])
         say_why_nothing_is_asked()
         st.stop()
-    _draw(subject, question)
+    _draw(subject, question, reader)
 
 
 def _visitor() -> str:
@@ -120,7 +127,7 @@ def _wishes(subject: _Subject, requests: Iterable[Request]) -> list[Wish]:
     ]
 
 
-def _draw(subject: _Subject, question: Question) -> None:
+def _draw(subject: _Subject, question: Question, reader: str) -> None:
     """Draw all that is ready, and have made what is not; while there is something to wait for a part is drawn again."""
     jobs, visitor, requests = loading.jobs(), _visitor(), _requests(subject, question)
     jobs.watch(visitor, _wishes(subject, requests.values()))
@@ -138,6 +145,10 @@ def _draw(subject: _Subject, question: Question) -> None:
         }
         if unmade:
             panels.try_again(list(unmade), partial(jobs.ask_again, visitor, *unmade.values()))
+    first, request = next(iter(requests.items()))
+    with st.container(border=True):
+        heat = judging.heat_of(request, states[first])
+        judging.draw(subject.patch, subject.checkpoint, subject.probabilities, heat, reader)
     left, right = st.columns(2, gap="large")
     with left:
         panels.probability_bars(subject.patch, subject.probabilities, subject.point)

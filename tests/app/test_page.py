@@ -1,8 +1,10 @@
 """What the page says and does, without a browser: Streamlit runs it as it would for one."""
 
+import hashlib
 import json
 import re
 import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +16,15 @@ import pytest
 import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from app import loading, panels
 from app.account import Account, Step
 from app.explanations import Failed, Found, Outcome, Passed, Request, Tell
+from app.query import Answer
+from app.verdicts.address import VARIABLE
+from app.verdicts.records import Kind
+from app.verdicts.store import open_store
 from explain.methods import METHODS
 from severstal_xai.bootstrap import Measure
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
@@ -31,6 +38,7 @@ from severstal_xai.operating_point import (
     Review,
     as_json,
 )
+from severstal_xai.predictions import PREDICTIONS_FILE, write_predictions
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app/main.py")
 
@@ -50,6 +58,14 @@ def _quick_methods(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(
             METHODS, name, lambda **settings: lambda model, images, targets: images[:, 0] * 0 + 1
         )
+
+
+@pytest.fixture(autouse=True)
+def verdicts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file of a store of this test's own."""
+    path = tmp_path / "verdicts.sqlite"
+    monkeypatch.setenv(VARIABLE, str(path))
+    return path
 
 
 @pytest.fixture
@@ -81,6 +97,24 @@ def data_copy(made_data: Manifest, tmp_path: Path) -> Path:
 @pytest.fixture
 def run_copy(planted_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(planted_run, tmp_path / "planted"))
+
+
+def answer(data: Manifest, run: Path, predicted: list[int]) -> None:
+    """Write the model's answers for the test patches, each with a probability of 0.6."""
+    test = data.of_split(Split.TEST)
+    shares = np.full((len(test), 5), 0.1)
+    shares[np.arange(len(test)), predicted] = 0.6
+    table = pd.DataFrame(
+        {
+            "patch": [patch.patch for patch in test],
+            "strip": [patch.strip for patch in test],
+            "split": str(Split.TEST),
+            "label": [patch.label for patch in test],
+            "predicted": predicted,
+        }
+    ).assign(**{f"p{place}": shares[:, place] for place in range(5)})
+    weights = json.loads((run / MODEL_FILE).read_text())["weights_sha256"]
+    write_predictions(run / PREDICTIONS_FILE, table, weights)
 
 
 def words(page: AppTest) -> str:
@@ -177,19 +211,17 @@ def test_an_address_wins_over_the_filters(open_page: Any, made_data: Manifest, p
 def test_only_mistakes_are_listed_where_the_predictions_are_known(
     open_page: Any, made_data: Manifest, run_copy: Path
 ) -> None:
-    assert not open_page(made_data.root, run_copy).toggle
-    test = made_data.of_split(Split.TEST)
-    table = pd.DataFrame({"patch": [patch.patch for patch in test], "predicted": [0, 3, 2, 3, 3]})
-    table.to_parquet(run_copy / "predictions.parquet")
+    answer(made_data, run_copy, [0, 3, 2, 3, 3])
     page = open_page(made_data.root, run_copy)
     assert "strip13_0 · class 1 → 3" in page.selectbox(key="chosen").options
-    page.toggle(key="only_mistakes").set_value(True).run()
+    page.selectbox(key="answer").select(Answer.WRONG).run()
     assert page.selectbox(key="chosen").options == ["strip13_0 · class 1 → 3", "strip43_0 · class 4 → 3"]
+    assert page.query_params["answer"] == "wrong"
 
 
 def test_a_damaged_table_of_predictions_is_named(open_page: Any, made_data: Manifest, run_copy: Path) -> None:
     (run_copy / "predictions.parquet").write_text("no table")
-    assert r"predictions\.parquet" in open_page(made_data.root, run_copy).error[0].value
+    assert r"predictions\.parquet" in open_page(made_data.root, run_copy).warning[0].value
 
 
 def test_text_from_an_address_stays_text(open_page: Any, made_data: Manifest, planted_run: Path) -> None:
@@ -501,4 +533,93 @@ def test_what_the_address_asks_wrongly_is_refused_in_words(
     if page.selectbox(key="method").value:
         return
     page.selectbox(key=name).select("rise").run()
+    assert not page.error
+
+
+def test_a_verdict_is_kept_with_what_was_in_sight_and_can_be_taken_back(
+    open_page: Any, made_data: Manifest, planted_run: Path, verdicts: Path
+) -> None:
+    page = open_page(made_data.root, planted_run, address="strip33_0")
+    assert "write your name" in words(page)
+    page.text_input(key="reader").set_value("  Anna  M.").run()
+    assert "Nobody has judged this patch yet" in words(page)
+    page.button_group(key="verdict_kind strip33_0").set_value(Kind.WRONG_CLASS).run()
+    page.selectbox(key="verdict_label strip33_0").select(4).run()
+    page.text_area(key="verdict_note strip33_0").set_value("a torn plate *").run()
+    page.button(key="verdict_save").click().run()
+    (entry,) = open_store(str(verdicts)).history("strip33_0")
+    verdict, patch = entry.verdict, made_data.find("strip33_0")
+    assert (verdict.reader, verdict.kind, verdict.label, verdict.note) == (
+        "Anna M.",
+        Kind.WRONG_CLASS,
+        4,
+        "a torn plate *",
+    )
+    seen = verdict.seen
+    assert (seen.image_sha256, seen.mask_sha256, seen.label) == (patch.image_sha256, patch.mask_sha256, 3)
+    assert seen.answer
+    assert seen.answer.predicted == 3
+    assert seen.heat
+    assert seen.heat.method == "sise"
+    assert seen.heat.sha256 == hashlib.sha256(np.ones((256, 256), dtype=np.float32).tobytes()).hexdigest()
+    assert r"**wrong class**, it is 4 · torn plates  \n“a torn plate \*”" in words(page).replace("\n", r"\n")
+    assert not page.text_area  # the question is asked anew
+    page.button(key="verdict_undo").click().run()
+    assert "takes record 1 back" in words(page)
+    assert not open_store(str(verdicts)).current()
+
+
+def test_a_verdict_that_cannot_be_saved_stays_on_the_page(
+    open_page: Any, made_data: Manifest, planted_run: Path, verdicts: Path
+) -> None:
+    page = open_page(made_data.root, planted_run, address="strip33_0")
+    page.text_input(key="reader").set_value("Ben").run()
+    page.button_group(key="verdict_kind strip33_0").set_value(Kind.AGREE).run()
+    page.text_area(key="verdict_note strip33_0").set_value("sure").run()
+    lock = sqlite3.connect(verdicts, isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    page.button(key="verdict_save").click().run(timeout=120)
+    lock.execute("ROLLBACK")
+    assert "This was not saved" in words(page)
+    assert page.text_area(key="verdict_note strip33_0").value == "sure"
+    page.button(key="verdict_save").click().run()
+    (entry,) = open_store(str(verdicts)).history("strip33_0")
+    assert entry.verdict.note == "sure"
+
+
+def test_without_its_database_the_page_says_so_and_shows_the_rest(
+    open_page: Any, made_data: Manifest, planted_run: Path, verdicts: Path
+) -> None:
+    verdicts.write_text(
+        "no database, but long enough to be taken for one by who looks at its size alone" * 20
+    )
+    page = open_page(made_data.root, planted_run, address="strip33_0")
+    assert "verdicts cannot be read or written now" in words(page)
+    assert "People marked it **3" in words(page)
+
+
+def open_queue(page: AppTest) -> AppTest:
+    """Go to the queue: AppTest goes to files alone, and a page that is a function is told by its address."""
+    page._page_hash = calc_hash("queue")
+    return page.run()
+
+
+def test_the_queue_lists_what_its_address_asks_for(
+    open_page: Any, made_data: Manifest, run_copy: Path
+) -> None:
+    answer(made_data, run_copy, [0, 3, 2, 3, 3])
+    page = open_queue(open_page(made_data.root, run_copy, answer="wrong", sort="name"))
+    assert "2 patches of 21" in words(page)
+    table = page.dataframe[0].value
+    assert list(table["patch"]) == ["strip13_0", "strip43_0"]
+    assert list(table["answer"]) == ["confused", "confused"]
+    page.selectbox(key="label").select(1).run()
+    assert list(page.dataframe[0].value["patch"]) == ["strip13_0"]
+    assert dict(page.query_params)["label"] in ("1", ["1"])
+
+
+def test_the_queue_refuses_an_address_in_words(open_page: Any, made_data: Manifest, run_copy: Path) -> None:
+    page = open_queue(open_page(made_data.root, run_copy, low="2"))
+    assert "low '2', expected a number from 0 to 1" in page.error[0].value.replace("\\", "")
+    page.button[0].click().run()
     assert not page.error

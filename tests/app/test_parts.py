@@ -15,7 +15,6 @@ from torch import nn
 
 from app import why
 from app.account import Account, Step
-from app.choice import Filter, matching
 from app.explanations import Failed, Finished, Found, Request, Stage, explain
 from app.folders import folders_from
 from app.jobs import Cancelled, Queued, Running
@@ -25,7 +24,7 @@ from explain.methods.sise import SISE
 from severstal_xai.checkpoint import load_checkpoint
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
-from severstal_xai.manifest import Manifest, Split
+from severstal_xai.manifest import Manifest
 
 REQUEST = Request("sise", (), 0, "weights", "image")
 GREY = np.zeros((4, 4), dtype=np.uint8)
@@ -49,14 +48,6 @@ def test_folders_are_the_demo_s_then_the_newest_run_s(tmp_path: Path) -> None:
 def test_wrong_arguments_are_refused_with_the_right_ones(arguments: list[str], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected `streamlit run app/main\.py -- --data DIR --run DIR`"):
         folders_from(arguments, tmp_path)
-
-
-def test_a_list_is_narrowed_by_split_class_and_mistakes(made_data: Manifest) -> None:
-    patches = made_data.patches
-    assert matching(patches, Filter(Split.TEST, 2), {}) == ["strip23_0"]
-    assert len(matching(patches, Filter(Split.TRAIN), {})) == 10
-    predicted = {"strip13_0": 1, "strip23_0": 4}
-    assert matching(patches, Filter(Split.TEST, only_mistakes=True), predicted) == ["strip23_0"]
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6))))

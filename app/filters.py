@@ -1,0 +1,201 @@
+"""The filters of the review queue, as the page draws them. The address holds the query, and so there is one truth.
+
+A filter is drawn as the query has it; one that the user changes goes into the address, and the page is drawn anew by it.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from app import messages
+from app.query import (
+    ANY_VERDICT,
+    MOST_TEXT,
+    NO_VERDICT,
+    Answer,
+    Query,
+    Sort,
+    from_address,
+    to_address,
+)
+from app.verdicts.records import Kind
+from app.words import class_title
+from explain.evaluation.evidence import Group
+from severstal_xai.classes import CLASSES
+from severstal_xai.errors import InputError
+from severstal_xai.manifest import Split
+
+PATCH = "patch"
+"""What the chosen patch is called in the address."""
+KIND_WORDS = {
+    Kind.AGREE: "agrees",
+    Kind.WRONG_CLASS: "wrong class",
+    Kind.SEGMENT_WRONG: "segment wrong",
+    Kind.NOT_A_DEFECT: "not a defect",
+    Kind.UNSURE: "unsure",
+}
+"""The kinds of verdicts, as pages write them."""
+
+_RANGE = "range"
+_CLASSES: Mapping[Any, str] = {None: "all classes", **{known.id: class_title(known.id) for known in CLASSES}}
+_CHOICES: Mapping[str, tuple[str, Mapping[Any, str], str]] = {
+    "split": (
+        "Part of the data",
+        {
+            Split.TEST: "test: never seen in training",
+            Split.VALIDATION: "validation: used to choose the model",
+            Split.TRAIN: "training: the model learnt from these",
+            None: "all patches",
+        },
+        "Judge the model by test patches: it has never seen them.",
+    ),
+    "label": ("Marked as", _CLASSES, "The class, as people marked it: 0 is sound steel, 1 to 4 are defects."),
+    "predicted": ("Model's answer", _CLASSES, "The class that the model finds likeliest."),
+    "answer": (
+        "The answer is",
+        {
+            None: "right or wrong",
+            Answer.RIGHT: "right",
+            Answer.WRONG: "wrong",
+            Answer.MISSED: "missed: a defect called sound",
+            Answer.FALSE_ALARM: "false alarm: sound steel called a defect",
+            Answer.CONFUSED: "confused: the wrong defect",
+        },
+        "How the model's answer stands to what people marked.",
+    ),
+    "group": (
+        "Evidence",
+        {None: "anywhere", **{group: str(group) for group in Group}},
+        "Is the answer right, and does the heat lie on the marked defect?",
+    ),
+    "flagged": (
+        "Flagged",
+        {None: "flagged or not", True: "flagged", False: "not flagged"},
+        "Whether a defect is as probable as its threshold.",
+    ),
+    "verdict": (
+        "Verdicts",
+        {None: "judged or not", NO_VERDICT: "not judged yet", ANY_VERDICT: "judged"}
+        | {str(kind): f"judged: {words}" for kind, words in KIND_WORDS.items()},
+        "What inspectors said of the patch.",
+    ),
+    "sort": (
+        "Sorted by",
+        {
+            Sort.EVIDENCE: "evidence: right but elsewhere first",
+            Sort.DOUBT: "how little the model believes the marked class",
+            Sort.PROBABILITY: "how sure the model is, least first",
+            Sort.MARGIN: "margin to the second class, least first",
+            Sort.NAME: "name",
+        },
+        "What is not known comes last.",
+    ),
+}
+
+
+def query_of_the_address() -> Query:
+    """Return what the address asks for; where it cannot be read, say so, offer to start over, and end the page there."""
+    try:
+        return from_address(st.query_params.to_dict())
+    except InputError as error:
+        messages.problem(messages.WRONG_ADDRESS, str(error))
+        st.button("Start over", on_click=st.query_params.clear)
+        st.stop()
+
+
+def draw(query: Query, names: Sequence[str]) -> None:
+    """Draw the filters of these fields of a query, in their order; `low` stands for the range of probabilities."""
+    for name in names:
+        if name == "low":
+            _draw_range(query, names)
+        elif name == "text":
+            _draw_text(query, names)
+        elif name == "reverse":
+            st.session_state[name] = query.reverse
+            st.toggle("The other way round", key=name, on_change=partial(_keep, query, names))
+        else:
+            title, options, words = _CHOICES[name]
+            st.session_state[name] = getattr(query, name)
+            st.selectbox(
+                title,
+                list(options),
+                key=name,
+                format_func=options.__getitem__,
+                on_change=partial(_keep, query, names),
+                help=words,
+            )
+
+
+def narrowed_by(query: Query, drawn: Sequence[str]) -> list[str]:
+    """Return in words what a query narrows by besides the filters that are drawn.
+
+    Example:
+        >>> narrowed_by(Query(label=3, low=0.9), ["label"])
+        ['How sure the model is: 90% to 100%']
+    """
+    usual = Query()
+    said = [
+        f"{title}: {options[getattr(query, name)]}"
+        for name, (title, options, _) in _CHOICES.items()
+        if name not in {*drawn, "sort"} and getattr(query, name) != getattr(usual, name)
+    ]
+    if "low" not in drawn and (query.low, query.high) != (usual.low, usual.high):
+        said.append(f"How sure the model is: {query.low:.0%} to {query.high:.0%}")
+    if "text" not in drawn and query.text:
+        said.append(f"Name holds: {query.text}")
+    return said
+
+
+def kinds_in_words(kinds: str) -> str:
+    """Return kinds of verdicts as pages write them.
+
+    Example:
+        >>> kinds_in_words("agree not_a_defect"), kinds_in_words("")
+        ('agrees, not a defect', '')
+    """
+    return ", ".join(KIND_WORDS[Kind(kind)] for kind in kinds.split())
+
+
+def put(query: Query) -> None:
+    """Put a query into the address, and leave what the address holds of other things."""
+    for field in dataclasses.fields(query):
+        st.query_params.pop(field.name, None)
+    st.query_params.update(to_address(query))
+
+
+def _draw_range(query: Query, names: Sequence[str]) -> None:
+    st.session_state[_RANGE] = (query.low, query.high)
+    st.slider(
+        "How sure the model is",
+        0.0,
+        1.0,
+        step=0.01,
+        key=_RANGE,
+        format="percent",
+        on_change=partial(_keep, query, names),
+        help="The probability of the model's answer, from and to.",
+    )
+
+
+def _draw_text(query: Query, names: Sequence[str]) -> None:
+    st.session_state["text"] = query.text
+    st.text_input(
+        "Name holds",
+        key="text",
+        max_chars=MOST_TEXT,
+        on_change=partial(_keep, query, names),
+        help="A part of the patch's or the strip's name.",
+    )
+
+
+def _keep(query: Query, names: Sequence[str]) -> None:
+    """Put what the user set into the address; the patch that was chosen is not any longer."""
+    state = st.session_state
+    changed = {name: state[name] for name in names if name != "low"}
+    if "low" in names:
+        changed["low"], changed["high"] = state[_RANGE]
+    put(dataclasses.replace(query, **changed))
+    st.query_params.pop(PATCH, None)

@@ -1,0 +1,206 @@
+"""The panel where an inspector judges a patch: what was said of it, what to say, and how to take it back."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import streamlit as st
+
+from app import loading, messages
+from app.explanations import Found, Request
+from app.filters import KIND_WORDS
+from app.verdicts.readings import LOT, Sight, visible_to
+from app.verdicts.records import (
+    LONGEST_NAME,
+    LONGEST_NOTE,
+    Answer,
+    Entry,
+    Heat,
+    Kind,
+    Seen,
+    Verdict,
+    tidy_name,
+    tidy_note,
+    withdrawal_of,
+)
+from app.verdicts.store import Store, StoreAway
+from app.words import class_title, plain
+from severstal_xai.checkpoint import Checkpoint
+from severstal_xai.classes import DEFECTS, SOUND
+from severstal_xai.errors import InputError
+from severstal_xai.manifest import Patch
+
+READER = "reader"
+_KIND, _LABEL, _NOTE, _FAILED = "verdict_kind", "verdict_label", "verdict_note", "verdict_failed"
+_MEANINGS = {
+    Kind.AGREE: "The class and the marks are right.",
+    Kind.WRONG_CLASS: "There is a defect where it is marked, but of another class: choose which.",
+    Kind.SEGMENT_WRONG: "The class is right, the marked region is not.",
+    Kind.NOT_A_DEFECT: "The steel is sound where it is marked.",
+    Kind.UNSURE: "It cannot be told from this picture.",
+}
+
+
+def ask_name() -> str:
+    """Let the inspector say who judges; return the name, tidy, or nothing."""
+    typed = st.text_input(
+        "Your name",
+        key=READER,
+        max_chars=LONGEST_NAME,
+        persist_state="session",
+        help="Stands beside each verdict that you give. Without it you can look, but not judge.",
+    )
+    return tidy_name(typed or "")
+
+
+def heat_of(request: Request, state: object) -> Heat | None:
+    """Return which map is in sight; None while there is no whole one."""
+    if not isinstance(state, Found):
+        return None
+    content = np.ascontiguousarray(state.saliency, dtype=np.float32).tobytes()
+    return Heat(request.method, request.settings, request.target, hashlib.sha256(content).hexdigest())
+
+
+def seen_of(
+    patch: Patch, checkpoint: Checkpoint, probabilities: Sequence[float], heat: Heat | None, *, blind: bool
+) -> Seen:
+    """Return what is in sight of a patch."""
+    predicted = int(np.argmax(probabilities))
+    answer = Answer(checkpoint.card.weights_sha256, predicted, probabilities[predicted])
+    return Seen(
+        patch.patch, patch.strip, patch.image_sha256, patch.label, patch.mask_sha256, answer, heat, blind
+    )
+
+
+def draw(
+    patch: Patch, checkpoint: Checkpoint, probabilities: Sequence[float], heat: Heat | None, reader: str
+) -> None:
+    """Draw the panel."""
+    st.markdown("**Your verdict**")
+    try:
+        store = loading.verdicts()
+        sight = visible_to(store, reader, patch.patch, LOT)
+    except InputError as error:
+        messages.warn(messages.STORE_AWAY, str(error))
+        st.button("Try again", key="verdict_again")
+        return
+    _tell(sight)
+    if not reader:
+        st.info("To judge, write your name on the left.")
+        return
+    own = [entry for entry in sight.entries if entry.verdict.reader == reader]
+    _ask(store, seen_of(patch, checkpoint, probabilities, heat, blind=sight.blind), reader)
+    last = _last_standing(own)
+    if last is not None:
+        st.button(
+            f"Take back: {KIND_WORDS[last.verdict.kind]}",
+            key="verdict_undo",
+            on_click=_withdraw,
+            args=(store, last),
+            help="Nothing is deleted: a new record says that you took it back.",
+        )
+
+
+def _tell(sight: Sight) -> None:
+    """Say what was said before, as far as the reader may know."""
+    if sight.hidden:
+        st.caption(
+            "This patch is read twice, each time without knowing what the other said: you see the other verdict when "
+            "you have given yours."
+        )
+    elif not sight.entries:
+        st.caption("Nobody has judged this patch yet.")
+    for entry in sight.entries:
+        st.caption(_in_words(entry))
+
+
+def _in_words(entry: Entry) -> str:
+    verdict = entry.verdict
+    when = verdict.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    if verdict.kind == Kind.WITHDRAWN:
+        return f"{entry.number}. {plain(verdict.reader)}, {when}: takes record {verdict.withdraws} back"
+    said = KIND_WORDS[verdict.kind]
+    right = f", it is {class_title(verdict.label)}" if verdict.label is not None else ""
+    note = f"  \n“{plain(verdict.note)}”" if verdict.note else ""
+    return f"{entry.number}. {plain(verdict.reader)}, {when}: **{said}**{right}{note}"
+
+
+def _last_standing(own: Sequence[Entry]) -> Entry | None:
+    taken_back = {entry.verdict.withdraws for entry in own}
+    standing = [
+        entry for entry in own if entry.verdict.kind != Kind.WITHDRAWN and entry.number not in taken_back
+    ]
+    return standing[-1] if standing else None
+
+
+def _ask(store: Store, seen: Seen, reader: str) -> None:
+    sound = seen.label == SOUND.id
+    kinds = [kind for kind in KIND_WORDS if not (sound and kind in {Kind.SEGMENT_WRONG, Kind.NOT_A_DEFECT})]
+    kind = st.segmented_control(
+        "What do you say of the marks?",
+        kinds,
+        format_func=lambda one: str(KIND_WORDS[one]),
+        key=f"{_KIND} {seen.patch}",
+        help="The marks are what people said of the patch before, not what the model says.",
+    )
+    if kind is None:
+        return
+    st.caption("The steel is sound, as it says." if sound and kind == Kind.AGREE else _MEANINGS[kind])
+    label = None
+    if kind == Kind.WRONG_CLASS:
+        others = [steel.id for steel in DEFECTS if steel.id != seen.label]
+        label = st.selectbox(
+            "Which class it is", others, format_func=class_title, key=f"{_LABEL} {seen.patch}"
+        )
+    st.text_area(
+        "Note",
+        key=f"{_NOTE} {seen.patch}",
+        max_chars=LONGEST_NOTE,
+        height=68,
+        placeholder="If there is anything to add",
+    )
+    st.button(
+        "Save verdict",
+        type="primary",
+        key="verdict_save",
+        on_click=_save,
+        args=(store, seen, reader, kind, label),
+    )
+    failed = st.session_state.pop(_FAILED, None)
+    if failed:
+        messages.warn(messages.NOT_SAVED, failed)
+
+
+def _save(store: Store, seen: Seen, reader: str, kind: Kind, label: int | None) -> None:
+    """Append the verdict; where that fails what was typed stays."""
+    note = tidy_note(st.session_state.get(f"{_NOTE} {seen.patch}") or "")
+    _append(store, seen.patch, lambda: Verdict(kind, reader, datetime.now(UTC), seen, label, note))
+
+
+def _withdraw(store: Store, entry: Entry) -> None:
+    _append(store, entry.verdict.seen.patch, lambda: withdrawal_of(entry, datetime.now(UTC)))
+
+
+def _append(store: Store, patch: str, make: Callable[[], Verdict]) -> None:
+    pending = f"verdict_pending {patch}"
+    try:
+        verdict = _once_more(st.session_state.get(pending), make())
+        st.session_state[pending] = verdict
+        store.append(verdict)
+    except InputError as error:
+        st.session_state[_FAILED] = str(error)
+        if not isinstance(error, StoreAway):
+            st.session_state.pop(pending, None)
+        return
+    for name in (_KIND, _LABEL, _NOTE):
+        st.session_state.pop(f"{name} {patch}", None)
+    st.session_state.pop(pending, None)
+
+
+def _once_more(before: Verdict | None, now: Verdict) -> Verdict:
+    """Return the verdict that may have been kept when the database went away, where the same is said again."""
+    if before is not None and replace(now, at=before.at, id=before.id) == before:
+        return before
+    return now
