@@ -82,11 +82,9 @@ def _list(known: pd.DataFrame, names: list[str], chosen: str | None) -> None:
         on_change=lambda: _go_to(st.session_state["chosen"]),
         help="Name and marked class; an arrow leads to the model's answer where that is another. Type to search.",
     )
-    for column, words, step, key in zip(
-        st.columns(2), ("Previous", "Next"), (-1, 1), ("alt+left", "alt+right"), strict=True
-    ):
+    for words, step, key in (("Previous", -1, "alt+left"), ("Next", 1, "alt+right")):
         there = neighbour(names, chosen, step) if chosen else None
-        column.button(
+        st.button(
             words,
             key=words,
             disabled=there is None,

@@ -40,6 +40,8 @@ KIND_WORDS = {
 """The kinds of verdicts, as pages write them."""
 
 _RANGE = "range"
+_ANY = "all of them"
+"""None as the browser keeps it: to Streamlit None is a box without a choice."""
 _CLASSES: Mapping[Any, str] = {None: "all classes", **{known.id: class_title(known.id) for known in CLASSES}}
 _CHOICES: Mapping[str, tuple[str, Mapping[Any, str], str]] = {
     "split": (
@@ -118,12 +120,14 @@ def draw(query: Query, names: Sequence[str]) -> None:
             st.toggle("The other way round", key=name, on_change=partial(_keep, query, names))
         else:
             title, options, words = _CHOICES[name]
-            st.session_state[name] = getattr(query, name)
+            value = getattr(query, name)
+            st.session_state[name] = _ANY if value is None else value
+            told = {_ANY if option is None else option: said for option, said in options.items()}
             st.selectbox(
                 title,
-                list(options),
+                list(told),
                 key=name,
-                format_func=options.__getitem__,
+                format_func=told.__getitem__,
                 on_change=partial(_keep, query, names),
                 help=words,
             )
@@ -194,7 +198,9 @@ def _draw_text(query: Query, names: Sequence[str]) -> None:
 def _keep(query: Query, names: Sequence[str]) -> None:
     """Put what the user set into the address; the patch that was chosen is not any longer."""
     state = st.session_state
-    changed = {name: state[name] for name in names if name != "low"}
+    changed: dict[str, Any] = {
+        name: None if state[name] == _ANY else state[name] for name in names if name != "low"
+    }
     if "low" in names:
         changed["low"], changed["high"] = state[_RANGE]
     put(dataclasses.replace(query, **changed))

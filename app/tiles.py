@@ -29,7 +29,7 @@ path { fill: none; vector-effect: non-scaling-stroke; }
 .halo { stroke: #000; stroke-opacity: 0.65; stroke-width: 3px; }
 .line { stroke-width: 1.5px; }
 .words { padding: 0.35rem 0.5rem 0.45rem; line-height: 1.4; }
-.words span { display: block; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.words span { display: block; overflow-wrap: anywhere; }
 .words .name { font-weight: 600; }
 """
 _JS = """

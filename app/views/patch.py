@@ -29,13 +29,6 @@ _MOMENT = 0.3
 """Seconds for which the page waits for what is quickly made, rather than draw it twice."""
 _POLL = 0.75
 """Seconds between two looks at what is being made; each takes the interpreter from who makes it."""
-_STYLE = """<style>
-.stMainBlockContainer { padding: 1.2rem 2rem 2rem; }
-[data-testid="stSidebarHeader"] { height: 2.2rem; margin-bottom: 0; }
-[data-testid="stSidebarUserContent"] .stVerticalBlock { gap: 0.65rem; }
-.st-key-live [data-stale="true"] { opacity: 1 !important; transition: none !important; }
-</style>"""
-"""What is drawn anew all the while must not pale each time, as Streamlit has it for what is about to change."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,6 @@ class _Subject:
 
 def show() -> None:
     """Draw the page."""
-    st.html(_STYLE)
     with messages.stopped_by_wrong_input(messages.WRONG_START):
         folders = loading.folders()
     with messages.stopped_by_wrong_input(messages.NO_DATA):

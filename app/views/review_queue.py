@@ -34,21 +34,21 @@ _FILTERS = (
 )
 _COLUMNS = {
     "patch": st.column_config.TextColumn("Patch"),
-    "split": st.column_config.TextColumn("Part"),
     "marked": st.column_config.TextColumn("Marked as", help="The class, as people marked it."),
     "model": st.column_config.TextColumn("Model's answer", help="The likeliest class."),
     "probability": st.column_config.ProgressColumn(
         "Sure", help="The model's probability of its answer.", min_value=0.0, max_value=1.0, format="percent"
     ),
-    "margin": st.column_config.NumberColumn(
-        "Margin", help="How much likelier the answer is than the second class.", format="percent"
-    ),
     "answer": st.column_config.TextColumn("Answer is"),
-    "flagged": st.column_config.CheckboxColumn("Flagged", help="By the thresholds of the operating point."),
     "group": st.column_config.TextColumn(
         "Evidence", help="Is the answer right, and does the evidence lie on the marked defect?"
     ),
     "verdict": st.column_config.TextColumn("Verdicts", help="What inspectors said of it."),
+    "flagged": st.column_config.CheckboxColumn("Flagged", help="By the thresholds of the operating point."),
+    "margin": st.column_config.NumberColumn(
+        "Margin", help="How much likelier the answer is than the second class.", format="percent"
+    ),
+    "split": st.column_config.TextColumn("Part of the data"),
 }
 
 
@@ -101,8 +101,8 @@ def _table(rows: pd.DataFrame) -> str | None:
             "split": rows["split"].to_numpy(),
             "marked": rows["label"].map(class_title).to_numpy(),
             "model": rows["predicted"].map(class_title, na_action="ignore").to_numpy(),
-            "probability": rows["probability"].to_numpy(),
-            "margin": rows["margin"].to_numpy(),
+            "probability": rows["probability"].round(3).to_numpy(),
+            "margin": rows["margin"].round(3).to_numpy(),
             "answer": rows["answer"]
             .map(lambda answer: str(answer).replace("_", " "), na_action="ignore")
             .to_numpy(),
@@ -116,6 +116,7 @@ def _table(rows: pd.DataFrame) -> str | None:
         shown,
         hide_index=True,
         column_config=_COLUMNS,
+        column_order=list(_COLUMNS),
         height=620,
         key="queue_table",
         on_select="rerun",

@@ -609,7 +609,7 @@ def test_the_queue_lists_what_its_address_asks_for(
 ) -> None:
     answer(made_data, run_copy, [0, 3, 2, 3, 3])
     page = open_queue(open_page(made_data.root, run_copy, answer="wrong", sort="name"))
-    assert "2 patches of 21" in words(page)
+    assert "2 patches of 20" in words(page)
     table = page.dataframe[0].value
     assert list(table["patch"]) == ["strip13_0", "strip43_0"]
     assert list(table["answer"]) == ["confused", "confused"]
