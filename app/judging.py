@@ -43,16 +43,9 @@ _MEANINGS = {
 }
 
 
-def ask_name() -> str:
-    """Let the inspector say who judges; return the name, tidy, or nothing."""
-    typed = st.text_input(
-        "Your name",
-        key=READER,
-        max_chars=LONGEST_NAME,
-        persist_state="session",
-        help="Stands beside each verdict that you give. Without it you can look, but not judge.",
-    )
-    return tidy_name(typed or "")
+def reader_now() -> str:
+    """Return the name of who judges, tidy; empty while nobody has given one."""
+    return tidy_name(st.session_state.get(READER) or "")
 
 
 def heat_of(request: Request, state: object) -> Heat | None:
@@ -87,8 +80,15 @@ def draw(
         st.button("Try again", key="verdict_again")
         return
     _tell(sight)
+    st.text_input(
+        "Your name",
+        key=READER,
+        max_chars=LONGEST_NAME,
+        persist_state="session",
+        help="Stands beside each verdict that you give. Without it you can look, but not judge.",
+    )
     if not reader:
-        st.info("To judge, write your name on the left.")
+        st.info("To judge, write your name.")
         return
     own = [entry for entry in sight.entries if entry.verdict.reader == reader]
     _ask(store, seen_of(patch, checkpoint, probabilities, heat, blind=sight.blind), reader)

@@ -53,7 +53,7 @@ def show() -> None:
         checkpoint = loading.open_model(folders.run)
     known, remarks = loading.known_patches(folders.run, checkpoint, manifest)
     with st.sidebar:
-        reader = judging.ask_name()
+        reader = judging.reader_now()
         kinds, _ = loading.kinds_of_verdicts(reader)
         name = choose_patch(with_verdicts(known, kinds))
         patch = None if name is None else manifest.find(name)

@@ -62,9 +62,8 @@ def show(open_patch: Open) -> None:
         checkpoint = loading.open_model(folders.run)
     known, remarks = loading.known_patches(folders.run, checkpoint, manifest)
     query = filters.query_of_the_address()
+    kinds, more = loading.kinds_of_verdicts(judging.reader_now())
     with st.sidebar:
-        reader = judging.ask_name()
-        kinds, more = loading.kinds_of_verdicts(reader)
         st.subheader("Which patches", anchor=False)
         filters.draw(query, _FILTERS)
         st.button("Start over", on_click=st.query_params.clear, help="Takes all filters back.")

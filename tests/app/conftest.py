@@ -17,6 +17,7 @@ import torch
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from torch import nn
 
+from app.verdicts.address import VARIABLE
 from severstal_xai.checkpoint import ModelCard, save_checkpoint
 from severstal_xai.manifest import Manifest
 from severstal_xai.model import build_classifier
@@ -83,7 +84,11 @@ def inspector(data: Path, run: Path, log: Path) -> Iterator[str]:
         process = subprocess.Popen(
             [*command, "--", "--data", data, "--run", run],
             cwd=ROOT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},  # the browser needs the other cores
+            env=os.environ
+            | {
+                "OMP_NUM_THREADS": "1",
+                VARIABLE: str(log.parent / "verdicts.sqlite"),
+            },  # the browser needs the other cores
             stdout=output,
             stderr=output,
         )
