@@ -22,6 +22,7 @@ from severstal_xai.bootstrap import RESAMPLES, Measure, Weights, resample, with_
 from severstal_xai.command import DONE, parse_settings, run
 from severstal_xai.errors import InputError, check_range
 from severstal_xai.files import write_text
+from severstal_xai.manifest import MANIFEST_FILE
 from severstal_xai.markdown import table
 
 _RUNS = ("--before", "--after")
@@ -252,6 +253,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = settings.output or place
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output {folder}: a file, expected a folder")
+    if (folder / MANIFEST_FILE).is_file():
+        raise InputError(f"output {folder}: a data folder, expected a folder elsewhere")
     compared = compare(before, after, settings.seed)
     text = tabulate(compared, str(settings.before), str(settings.after))
     write_text(folder / "compare.md", text)

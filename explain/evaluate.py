@@ -60,7 +60,7 @@ from explain.subjects import Subject, choose_patches, read_patch
 from severstal_xai.checkpoint import load_checkpoint, read_card
 from severstal_xai.command import CONFIGS, DONE, parse_settings, run, to_yaml
 from severstal_xai.errors import InputError
-from severstal_xai.files import whole_file, write_text
+from severstal_xai.files import check_elsewhere, whole_file, write_text
 from severstal_xai.manifest import Manifest, Patch, Split, read_manifest
 
 _SHOWN_PER_CLASS = 1
@@ -86,10 +86,7 @@ def evaluate(settings: Settings) -> Evaluated | None:
     patches = _choose(settings, manifest)
     folder = settings.output or settings.run / "evaluation"
     studies = list(studies_of(settings, card, manifest, patches))
-    if folder.resolve().is_relative_to(settings.data.resolve()):
-        raise InputError(
-            f"output {folder}: lies in the data folder {settings.data}, expected a folder elsewhere"
-        )
+    check_elsewhere(folder, settings.data, "data folder")
     makers = makers_of(settings.explainers(), card.weights_sha256, "label", {"steps": settings.steps})
     makers |= {study.name: study.maker for study in studies}
     open_folders(folder, makers, _is_ours, company, overwrite=settings.overwrite)

@@ -68,6 +68,10 @@ def parse_settings(
     wrong = _what_is_wrong_with(chosen, list(inspect.signature(schema).parameters)) if chosen else ""
     if wrong:
         parser.error(f"--config {chosen}: {wrong}")
+    groups = [name for name, hint in get_type_hints(schema).items() if dataclasses.is_dataclass(hint)]
+    flat = _first_that_is_no_group(chosen, groups) if chosen else ""
+    if flat:
+        parser.error(f"--config {chosen}: {flat}, expected settings of its own, one a line")
     values = parser.instantiate(parser.parse_args(list(arguments)))
     return schema(**{name: values[name] for name in inspect.signature(schema).parameters})
 
@@ -141,6 +145,12 @@ def _what_is_wrong_with(config: Path, known: Sequence[str]) -> str:
         return f"holds {kind}, expected lines such as 'seed: 0'"
     unknown = [str(key) for key in content if key not in known]
     return f"unknown setting {unknown[0]!r}, expected one of {', '.join(known)}" if unknown else ""
+
+
+def _first_that_is_no_group(config: Path, groups: Sequence[str]) -> str:
+    """Return the first group of settings in a file that is a plain value; nothing where there is none."""
+    content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    return next((name for name in groups if name in content and not isinstance(content[name], dict)), "")
 
 
 class _EachKeyOnce(yaml.SafeLoader):

@@ -110,6 +110,21 @@ def check_name(name: str) -> None:
         raise InputError(f"{name[:_LONGEST_NAME]!r}: expected a file name that every system can store")
 
 
+def check_elsewhere(output: Path, kept: Path, what: str) -> None:
+    """Refuse an output that lies in a folder which is only read.
+
+    Args:
+        output: Where something is to be written.
+        kept: The folder that is to stay as it is.
+        what: What that folder is, in words.
+
+    Raises:
+        InputError: It lies in it, or is it.
+    """
+    if output.resolve().is_relative_to(kept.resolve()):
+        raise InputError(f"output {output}: lies in the {what} {kept}, expected a folder elsewhere")
+
+
 def inside(root: Path, relative: str) -> Path:
     r"""Return the path `relative` below `root`, and nothing that lies elsewhere.
 

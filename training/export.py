@@ -19,7 +19,7 @@ from severstal_xai.checkpoint import Checkpoint, load_checkpoint
 from severstal_xai.classes import CLASSES
 from severstal_xai.command import DONE, parse_settings, run
 from severstal_xai.errors import InputError, check_range
-from severstal_xai.files import sha256, write_bytes, write_text
+from severstal_xai.files import check_elsewhere, sha256, write_bytes, write_text
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Manifest, Patch, Split, read_manifest
 from severstal_xai.strips import PATCH_SIZE
@@ -114,10 +114,7 @@ def export(settings: Settings) -> tuple[Path, Parity]:
     folder, form = settings.output or settings.run / EXPORT, FORMATS[settings.format]
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output {folder}: a file, expected a folder to make")
-    if folder.resolve().is_relative_to(manifest.root.resolve()):
-        raise InputError(
-            f"output {folder}: lies in the data folder {manifest.root}, expected a folder elsewhere"
-        )
+    check_elsewhere(folder, manifest.root, "data folder")
     there = [name for name in EXPORTED[settings.format] if (folder / name).exists()]
     described = EXPORTED[settings.format][-1] in there
     if there and not (settings.overwrite and described):

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE, ModelCard
 from severstal_xai.errors import InputError
-from severstal_xai.files import delete_leftovers, is_temporary
+from severstal_xai.files import check_elsewhere, delete_leftovers, is_temporary
 from severstal_xai.operating_point import STEM
 from severstal_xai.predictions import PREDICTIONS_FILE
 from training.settings import Settings
@@ -74,8 +74,7 @@ def check_output(folder: Path, *, data: Path, overwrite: bool, resume: bool = Fa
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output {folder}: a file, expected a folder")
-    if folder.resolve().is_relative_to(data.resolve()):
-        raise InputError(f"output {folder}: lies in the data folder {data}, expected a folder elsewhere")
+    check_elsewhere(folder, data, "data folder")
     found = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
     if resume and (folder / STATE_FILE).is_file():
         return

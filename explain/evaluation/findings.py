@@ -43,6 +43,27 @@ def _beside_the_controls(one: Figures) -> str:
     return f"{one.metric.title}: not shown to beat the best control, {best}: {', '.join(short)}."
 
 
+def _best(order: Sequence[str], values: Mapping[str, float]) -> str:
+    """Return who is first, all that share the place.
+
+    Example:
+        >>> _best(["a", "b", "c"], {"a": 2.0, "b": 2.0, "c": 1.0})
+        'a and b'
+    """
+    return " and ".join(name for name in order if values[name] == values[order[0]])
+
+
+def _place(name: str, order: Sequence[str], values: Mapping[str, float]) -> str:
+    """Say which number a method is; those that are equal share the first of their places.
+
+    Example:
+        >>> _place("b", ["a", "b", "c"], {"a": 2.0, "b": 2.0, "c": 1.0})
+        'shares number 1'
+    """
+    equal = [other for other in order if values[other] == values[name]]
+    return f"{'shares' if len(equal) > 1 else 'is'} number {order.index(equal[0]) + 1}"
+
+
 def _beside_the_papers(one: Figures, paper: Mapping[str, float]) -> list[str]:
     """Say how the order of the paper's methods here agrees with the paper's."""
     ours = {name: one.measures[name].value for name in paper if name in one.measures}
@@ -53,12 +74,12 @@ def _beside_the_papers(one: Figures, paper: Mapping[str, float]) -> list[str]:
     order = sorted(ours, key=lambda name: sign * ours[name])
     paper_order = sorted(theirs, key=lambda name: sign * theirs[name])
     said = [
-        f"{one.metric.title}: best of the paper's methods here is {order[0]}, in the paper {paper_order[0]}"
+        f"{one.metric.title}: best of the paper's methods here is {_best(order, ours)}, in the paper {paper_order[0]}"
         f"{rank_agreement(ours, theirs)}. Here: {', '.join(order)}; there: {', '.join(paper_order)}."
     ]
     if "sise" in ours:
         said.append(
-            f"{one.metric.title}: SISE is number {order.index('sise') + 1} of {len(order)} here, "
+            f"{one.metric.title}: SISE {_place('sise', order, ours)} of {len(order)} here, "
             f"{paper_order.index('sise') + 1} in the paper."
         )
     return said

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
 
 from explain.evaluation.answers import Answer
 from explain.evaluation.cascade import Cascade
@@ -15,7 +16,7 @@ from explain.evaluation.evidence import Group, count_groups
 from explain.evaluation.studies import ANSWERS, CASCADE, COUNTERFACTUAL
 from explain.evaluation.summary import Evaluated, lots_of, mean_of
 from explain.metrics.sanity import similarity
-from severstal_xai.bootstrap import Measure
+from severstal_xai.bootstrap import Measure, Weights
 from severstal_xai.classes import CLASSES
 from severstal_xai.markdown import table
 
@@ -199,7 +200,9 @@ def sanity(evaluated: Evaluated, originals: dict[str, list[np.ndarray]]) -> str:
         by_step = np.array([one.spearman for one in records]).mean(axis=0)
         alike = np.array([one.ssim for one in records]).mean(axis=0)
         lines.append([name, *(f"{one:.2f} / {other:.2f}" for one, other in zip(by_step, alike, strict=True))])
-        verdicts.append(_depends(name, float(by_step[-1]), originals[name]))
+        untrained = np.array([one.spearman[-1] for one in records])
+        lots = lots_of(evaluated.strips([one.patch for one in records]), evaluated.seed)
+        verdicts.append(_depends(name, untrained, lots, originals[name]))
         pictures.append(f"![Maps by {name}](cascade_{name}.png)")
     header = [
         "method",
@@ -220,18 +223,23 @@ means over {len(known[0][1])} patches. A method that shows what the network lear
 ![How alike the maps stay](sanity.png)"""
 
 
-def _depends(name: str, untrained: float, originals: Sequence[np.ndarray]) -> str:
-    """Say whether the untrained network's map is more like the trained one's than another patch's map is."""
+def _depends(
+    name: str, untrained: Float[np.ndarray, " patches"], lots: Weights, originals: Sequence[np.ndarray]
+) -> str:
+    """Say whether the untrained network's maps are more like the trained one's than other patches' maps are."""
+    found = mean_of(untrained, lots)
+    said = f"{name}: {found.value:.2f} ({found.low:.2f} to {found.high:.2f}) at the end"
     pairs = [
         similarity(torch.from_numpy(one), torch.from_numpy(other)).spearman
         for one, other in combinations(originals, 2)
     ]
     if not pairs:
-        return f"{name}: {untrained:.2f} at the end."
+        return f"{said}."
     chance = float(np.mean(pairs))
-    verdict = (
-        "passes: no more alike than the maps of different patches"
-        if untrained <= chance
-        else "more alike than the maps of different patches: a part of them may show the image, not what was learnt"
-    )
-    return f"{name}: {untrained:.2f} at the end, the trained network's maps of different patches {chance:.2f}; {verdict}."
+    if len(untrained) < _FEWEST:
+        verdict = "too few patches to tell"
+    elif found.low <= chance:
+        verdict = "not shown to be more alike than the maps of different patches: passes"
+    else:
+        verdict = "more alike than the maps of different patches: a part of them may show the image, not what was learnt"
+    return f"{said}, the trained network's maps of different patches {chance:.2f}; {verdict}."

@@ -87,6 +87,7 @@ def report_of(
     """
     sections = [
         _head(evaluated),
+        _how_to_read(evaluated),
         "## What the metrics say\n\n" + "\n".join(f"- {line}" for line in findings(evaluated, figures)),
         tables.the_data(evaluated),
         tables.the_model(evaluated),
@@ -103,7 +104,6 @@ def report_of(
         "![Right, but elsewhere](worst.png)" if "worst.png" in pictures else "",
         the_counterfactual(evaluated),
         suspects(evaluated),
-        _how(evaluated),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -145,7 +145,7 @@ def _head(evaluated: Evaluated) -> str:
 {right:.0%} of them rightly.{other}{few}"""
 
 
-def _how(evaluated: Evaluated) -> str:
+def _how_to_read(evaluated: Evaluated) -> str:
     ordered = (
         f" Names that end in `{ORDERED}` are the same maps with ties ordered by the sum before the gates: most of such a map is "
         "zero, and the top pixels run into the zeros."
@@ -157,15 +157,21 @@ def _how(evaluated: Evaluated) -> str:
         if evaluated.steps
         else ""
     )
-    return f"""## How
+    return f"""## How to read it
 
-Drop % and Increase % show the model the top 15 % of pixels, the others at the training data's mean grey.{curves} EBPG is the share of the
-map's energy inside the mask; mIoU is the mask's overlap with the top 20 % of pixels; Bbox is the share inside the mask of as
-many top pixels as the mask has. Ties fall row by row.{ordered} The paper's Increase % is printed as a sum of signs, ours is a share.
-Controls: {", ".join(CONTROLS)}.
+Each method gives every patch a map: high where it says that the model's evidence for the class lies.
 
-In brackets: the middle 95 % of {RESAMPLES:,} bootstrap samples of the strips. The paper's figures are of the full Severstal data. All
-rows are in `per_patch.parquet`, and each study's records in a table of its name beside it."""
+- **Does the map show what the model goes by?** Drop %: how much of its probability the model loses when it is shown the top 15 % of the map's pixels alone,
+  the others at the training data's mean grey. Increase %: on how many patches it gains. Insertion and deletion AUC: how fast the probability comes
+  when pixels are uncovered in the map's order, and goes when they are taken away.{curves}
+- **Does it lie on the marked defect?** EBPG: the share of the map's energy inside the mask. mIoU: the mask's overlap with the top 20 % of
+  pixels. Bbox: the share inside the mask of as many top pixels as the mask has.
+- **Is that worth anything?** In italics three controls, which know nothing of the model: {", ".join(CONTROLS)}. A method that does not beat them
+  shows nothing by that metric, whatever its figure.
+
+Ties fall row by row.{ordered} The paper's Increase % is printed as a sum of signs, ours is a share. In brackets: the middle 95 % of
+{RESAMPLES:,} bootstrap samples of the strips. The paper's figures are of the full Severstal data. All rows are in
+`per_patch.parquet`, and each study's records in a table of its name beside it."""
 
 
 def png_of(figure: Figure) -> bytes:

@@ -61,7 +61,7 @@ class Settings:
         if self.patches_per_class is not None:
             check_range("patches_per_class", self.patches_per_class, 1)
         for mu in self.mus:
-            check_range("mus", mu, 0)
+            check_range("mus", mu, 0, 1, below=True)
         if len(set(self.mus)) < len(self.mus):
             raise InputError(f"mus {list(self.mus)}, expected each threshold once")
         check_range("seeds", self.seeds, 1, 100)

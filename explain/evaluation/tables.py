@@ -52,10 +52,21 @@ def the_model(evaluated: Evaluated) -> str:
     inside = "inside" if right.low <= TOP_1 <= right.high else "outside"
     return f"""## The model
 
-The paper's Table 5: the answers as shares of the actual class, and in brackets the paper's. {len(answers):,} patches of the {evaluated.split}
-split; top-1 {_percent(right)}, in the paper {TOP_1:.2%}, which lies {inside} the interval.
+The paper's Table 5: the answers as shares of the actual class, and in brackets the paper's. {_asked(evaluated, len(answers))}
+Top-1, the share of right answers: {_percent(right)}, in the paper {TOP_1:.2%}, which lies {inside} the interval.
 
 {table(header, rows)}"""
+
+
+def _asked(evaluated: Evaluated, answers: int) -> str:
+    """Say how many patches the model was asked about, and that a draw by class is another mix than the split's."""
+    split = len(evaluated.manifest.of_split(evaluated.split))
+    if answers == split:
+        return f"All {split:,} patches of the {evaluated.split} split, the sound ones among them."
+    return (
+        f"{answers:,} of the {split:,} patches of the {evaluated.split} split, the sound ones among them: the classes are not mixed "
+        "as they are on the line, and the share of all right answers hangs on the mix. The rows of the table do not."
+    )
 
 
 def _percent(measure: Measure) -> str:

@@ -47,7 +47,7 @@ class SISE:
     budget: float = 1.0
 
     def __post_init__(self) -> None:
-        check_range("mu", self.mu, 0)
+        check_range("mu", self.mu, 0, 1, below=True)
         check_budget(self.budget)
         if self.gate not in get_args(Gate):
             raise InputError(f"gate is {self.gate!r}, expected one of {', '.join(get_args(Gate))}")

@@ -327,7 +327,8 @@ def test_rows_made_otherwise_are_not_mixed(
         ({"methods": "sise,sise"}, "named 2 times"),
         ({"patches_per_class": 0}, "patches_per_class 0, expected 1 or more"),
         ({"steps": -1}, "steps -1, expected 0 or more"),
-        ({"mus": (0.1, -1.0)}, "mus -1.0, expected 0 or more"),
+        ({"mus": (0.1, -1.0)}, "mus -1.0, expected 0 or more, below 1"),
+        ({"mus": (0.1, 1.0)}, "mus 1.0, expected 0 or more, below 1"),
         ({"mus": (0.1, 0.1)}, "expected each threshold once"),
         ({"seeds": 0}, "seeds 0, expected 1"),
         ({"sure": 1.5}, "sure 1.5, expected 0 or more, at most 1"),
@@ -458,3 +459,7 @@ def test_the_order_is_held_beside_the_papers(made_data: Manifest) -> None:
     said = " ".join(findings(of_drops(made_data, turned), [drop]))
     assert "here is full_grad, in the paper sise; rank correlation of the two orders -1.00" in said
     assert "SISE is number 6 of 6 here" in said
+    (drop,) = figures_of(of_drops(made_data, dict.fromkeys(TABLE_2, [0.5] * 40)).main, seed=0)
+    said = " ".join(findings(of_drops(made_data, as_paper), [drop]))
+    assert "SISE shares number 1 of 6 here" in said
+    assert f"best of the paper's methods here is {' and '.join(TABLE_2)}, in the paper" in said

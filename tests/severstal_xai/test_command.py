@@ -329,3 +329,12 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
     assert process.wait(60) == INTERRUPTED
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+@pytest.mark.parametrize("value", ["null", "3", "[1]"])
+def test_a_group_of_settings_that_is_a_plain_value_is_named(
+    capsys: pytest.CaptureFixture[str], defaults: Path, tmp_path: Path, value: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"source: a\nlimits: {{}}\nunit: strip\ninner: {value}\nworkers: 0\n")
+    assert "inner, expected settings of its own, one a line" in refusal(capsys, defaults, f"--config={path}")
