@@ -165,7 +165,7 @@ def test_the_answers_are_table_5(evaluated: Evaluated, settings: Settings, made_
     assert (answers["strip"] == [made_data.find(patch).strip for patch in answers["patch"]]).all()
     report = (folder / "report.md").read_text()
     right = (answers["label"] == answers["prediction"]).mean()
-    assert f"top-1 {right:.1%} (" in report
+    assert f"Top-1, the share of right answers: {right:.1%} (" in report
     for label, some in answers.groupby("label"):
         shares = [(some["prediction"] == known.id).mean() for known in CLASSES]
         paper = TABLE_5[int(str(label))]
