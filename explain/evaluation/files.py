@@ -17,7 +17,7 @@ from explain.evaluation.rows import names_of
 from explain.explainer import Explainer
 from explain.records import Maker, check_maker, claim, maker_of
 from severstal_xai.errors import InputError
-from severstal_xai.files import write_bytes, write_text
+from severstal_xai.files import is_nobodys, write_bytes, write_text
 from severstal_xai.manifest import Patch
 
 EVIDENCE_FILE = "evidence.csv"
@@ -137,7 +137,11 @@ def open_folders(
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output {folder}: a file, expected a folder to make")
-    foreign = {path.name for path in folder.glob("*") if path.name not in makers and not is_ours(path.name)}
+    foreign = {
+        path.name
+        for path in folder.glob("*")
+        if path.name not in makers and not is_ours(path.name) and not is_nobodys(path)
+    }
     if foreign:
         raise InputError(
             f"output {folder}: holds {min(foreign)!r}, expected an empty folder or an evaluation's"
