@@ -78,7 +78,7 @@ def read_maps(
     """Return a map, or several; None where none of this shape is kept, or it is damaged: then it is made anew."""
     try:
         kept = np.lib.format.read_array(io.BytesIO((folder / f"{name}.npy").read_bytes()), allow_pickle=False)
-    except Exception:  # noqa: BLE001 - whatever a damaged file makes of NumPy's reader
+    except Exception:  # whatever a damaged file makes of NumPy's reader
         return None
     return kept.astype(np.float32) if kept.dtype == np.float16 and kept.shape == tuple(shape) else None
 
