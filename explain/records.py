@@ -146,7 +146,8 @@ def parse_record(kind: type[Record], content: Any) -> Record:
         >>> parse_record(Maker, {"weights": "a", "target": "label", "settings": {}})
         Maker(weights='a', target='label', settings={})
     """
-    record: Record = _adapter(kind).validate_json(json.dumps(content), strict=True)
+    adapter = _adapter(kind)  # type: ignore[arg-type]  # a class is hashable
+    record: Record = adapter.validate_json(json.dumps(content), strict=True)
     if set(content) - {field.name for field in dataclasses.fields(kind)}:  # type: ignore[arg-type]
         raise ValueError(f"unknown fields, expected those of a {kind.__name__}")
     if len({len(value) for value in content.values() if isinstance(value, list)}) > 1:

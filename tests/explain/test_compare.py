@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,7 +128,7 @@ def test_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_table_that_says_what_no_evaluation_says_is_refused(
-    tmp_path: Path, column: str, cells: list[object], words: str
+    tmp_path: Path, column: str, cells: Any, words: str
 ) -> None:
     rows = made().head(len(cells)).assign(**{column: cells})
     rows.to_parquet(tmp_path / "per_patch.parquet", index=False)
