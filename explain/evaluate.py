@@ -34,6 +34,7 @@ from explain.evaluation.files import (
     makers_of,
     of_patch,
     open_folders,
+    read_maps,
     read_record,
     write_maps,
     write_record,
@@ -48,6 +49,7 @@ from explain.evaluation.studies import (
     MASKS,
     WORST,
     Study,
+    is_whole,
     studies_of,
     worst_of,
 )
@@ -61,6 +63,7 @@ from severstal_xai.checkpoint import load_checkpoint, read_card
 from severstal_xai.command import CONFIGS, DONE, parse_settings, run, to_yaml
 from severstal_xai.errors import InputError
 from severstal_xai.files import check_elsewhere, whole_file, write_text
+from severstal_xai.imaging import PATCH_SHAPE
 from severstal_xai.manifest import Manifest, Patch, Split, read_manifest
 
 _SHOWN_PER_CLASS = 1
@@ -180,8 +183,10 @@ class _Work:
 
 def _measure(settings: Settings, work: _Work, patches: Sequence[Patch]) -> None:
     """Make the rows that are missing."""
-    missing = {patch.patch: _missing(settings, work.folder, patch) for patch in patches}
     shown = {one.patch for one in choose_patches(work.manifest, Split(settings.split), _SHOWN_PER_CLASS)}
+    missing = {
+        patch.patch: _missing(settings, work.folder, patch, shown=patch.patch in shown) for patch in patches
+    }
     for subject in work.share(patches, lambda patch: not missing[patch.patch], "metrics"):
         of = of_patch(work.manifest.find(subject.name))
         for row, saliency in evaluate_patch(work.model(), subject, missing[subject.name], settings.steps):
@@ -195,7 +200,8 @@ def _examine(study: Study, work: _Work) -> None:
     own = work.folder / study.name
 
     def done(patch: Patch) -> bool:
-        return read_record(own, patch.patch, of_patch(patch), study.kind) is not None
+        record = _read_of_study(study, own, patch)
+        return record is not None and is_whole(own, record)
 
     for subject in work.share(study.patches, done, study.name):
         record, maps = study.examine(work.model(), subject)
@@ -204,16 +210,29 @@ def _examine(study: Study, work: _Work) -> None:
         write_record(own, subject.name, of_patch(work.manifest.find(subject.name)), record)
 
 
-def _missing(settings: Settings, folder: Path, patch: Patch) -> dict[str, Explainer | None]:
-    """Return the methods of which a patch has no row."""
+def _missing(settings: Settings, folder: Path, patch: Patch, *, shown: bool) -> dict[str, Explainer | None]:
+    """Return the methods of which a patch has no row, or where it is shown, no map."""
+
+    def lacks(row_name: str) -> bool:
+        if _read_row(folder, row_name, patch) is None:
+            return True
+        kept = shown and not is_variant(row_name)
+        return kept and read_maps(folder / row_name, patch.patch, PATCH_SHAPE) is None
+
     return {
         name: explainer
         for name, explainer in settings.explainers().items()
-        if any(
-            read_record(folder / row_name, patch.patch, of_patch(patch), Row) is None
-            for row_name in names_of(name, explainer)
-        )
+        if any(lacks(row_name) for row_name in names_of(name, explainer))
     }
+
+
+def _read_row(folder: Path, row_name: str, patch: Patch) -> Row | None:
+    told = {"label": patch.label, "method": row_name}
+    return read_record(folder / row_name, patch.patch, of_patch(patch), Row, **told)
+
+
+def _read_of_study(study: Study, own: Path, patch: Patch) -> Any:
+    return read_record(own, patch.patch, of_patch(patch), study.kind, label=patch.label)
 
 
 def _read_rows(settings: Settings, folder: Path, patches: Sequence[Patch]) -> pd.DataFrame:
@@ -223,15 +242,13 @@ def _read_rows(settings: Settings, folder: Path, patches: Sequence[Patch]) -> pd
         for name, explainer in settings.explainers().items()
         for row_name in names_of(name, explainer)
         for patch in patches
-        if (row := read_record(folder / row_name, patch.patch, of_patch(patch), Row)) is not None
+        if (row := _read_row(folder, row_name, patch)) is not None
     ]
     return pd.DataFrame(rows)
 
 
 def _read_study(study: Study, folder: Path) -> tuple[Any, ...]:
-    records = (
-        read_record(folder / study.name, patch.patch, of_patch(patch), study.kind) for patch in study.patches
-    )
+    records = (_read_of_study(study, folder / study.name, patch) for patch in study.patches)
     return tuple(record for record in records if record is not None)
 
 

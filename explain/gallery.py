@@ -22,7 +22,7 @@ from severstal_xai.checkpoint import Checkpoint, load_checkpoint
 from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.command import to_yaml
 from severstal_xai.errors import InputError
-from severstal_xai.files import write_bytes, write_text
+from severstal_xai.files import is_nobodys, write_bytes, write_text
 from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Split, read_manifest
 
@@ -86,7 +86,7 @@ def _check_output(folder: Path) -> None:
     """Refuse to write among files that are not ours: a data folder's, a run's, the images'."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--output {folder}: a file, expected a folder to make")
-    others = {path.name for path in folder.glob("*")} - _OURS
+    others = {path.name for path in folder.glob("*") if not is_nobodys(path)} - _OURS
     if others:
         raise InputError(f"--output {folder}: holds {min(others)!r}, expected an empty folder or one of maps")
 

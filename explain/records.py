@@ -18,10 +18,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import TypeAdapter
 
 from explain.explainer import Explainer
 from explain.subjects import Subject
@@ -29,6 +31,7 @@ from severstal_xai.command import to_plain, to_yaml
 from severstal_xai.errors import InputError
 from severstal_xai.files import whole_file, write_text
 
+Record = TypeVar("Record")
 _SETTINGS = "settings.yaml"
 _ENDINGS = (".npy", ".png", ".json")
 
@@ -126,6 +129,32 @@ def claim(folder: Path, maker: Maker, *, overwrite: bool) -> None:
     write_text(path, content)
 
 
+_adapter = cache(TypeAdapter)
+
+
+def parse_record(kind: type[Record], content: Any) -> Record:
+    """Make a record of what a file holds of it.
+
+    Args:
+        kind: A dataclass of plain values.
+        content: The values by the names of its fields.
+
+    Raises:
+        ValueError: A field is missing, unknown or not of its type, or lists that go side by side differ in length.
+
+    Example:
+        >>> parse_record(Maker, {"weights": "a", "target": "label", "settings": {}})
+        Maker(weights='a', target='label', settings={})
+    """
+    adapter = _adapter(kind)  # type: ignore[arg-type]  # a class is hashable
+    record: Record = adapter.validate_json(json.dumps(content), strict=True)
+    if set(content) - {field.name for field in dataclasses.fields(kind)}:  # type: ignore[arg-type]
+        raise ValueError(f"unknown fields, expected those of a {kind.__name__}")
+    if len({len(value) for value in content.values() if isinstance(value, list)}) > 1:
+        raise ValueError(f"lists of several lengths, expected one in a {kind.__name__}")
+    return record
+
+
 def write_record(folder: Path, subject: Subject, rows: Sequence[Row]) -> None:
     """Note that a subject's map and picture are there."""
     record = {"image_sha256": _image_sha256(subject), "rows": [dataclasses.asdict(row) for row in rows]}
@@ -160,9 +189,11 @@ def _read_record(path: Path) -> tuple[str, list[Row]] | None:
     """Return a record's image and rows; None where it is none of ours, which is then made anew."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return str(content["image_sha256"]), [Row(**row) for row in content["rows"]]
-    except (ValueError, KeyError, TypeError):
+        image, rows = str(content["image_sha256"]), [parse_record(Row, row) for row in content["rows"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    own = all((row.name, row.method) == (path.stem, path.parent.name) for row in rows)
+    return (image, rows) if own else None
 
 
 def _image_sha256(subject: Subject) -> str:

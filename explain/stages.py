@@ -105,7 +105,7 @@ def _kept(path: Path, read: Callable[[Any], Measured]) -> Measured | None:
         record = _record(path)
         StageTime(path.stem, record["began"], record["run"])
         return read(record["found"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -16,6 +16,7 @@ _LONGEST_NAME = 200
 """In bytes: file systems take 255, and a patch's or a temporary name adds to it."""
 _TEMPORARY = ".severstal_xai.part"
 """The ending of a file that is being written: one that nobody else gives a file of theirs."""
+_CLUTTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _IS_TEMPORARY = re.compile(rf"\..+\.[0-9]+{re.escape(_TEMPORARY)}", re.DOTALL)
 
 
@@ -63,6 +64,11 @@ def is_temporary(path: Path) -> bool:
     A folder or a link of such a name is somebody else's.
     """
     return bool(_IS_TEMPORARY.fullmatch(path.name)) and path.is_file() and not path.is_symlink()
+
+
+def is_nobodys(path: Path) -> bool:
+    """Tell whether the path is a file that nobody put there: half written by a killed process, or by a file manager."""
+    return is_temporary(path) or (path.name in _CLUTTER and path.is_file())
 
 
 def delete_leftovers(folder: Path) -> None:

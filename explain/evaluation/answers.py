@@ -6,10 +6,12 @@ a segment that is wrong or too small, or a model that is sure for a wrong reason
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from pydantic import Field
 from skimage.measure import label as number_components
 from torch import nn
 
@@ -58,7 +60,7 @@ class Answer:
     energy: float | None = None
     overlap: float | None = None
     dark: float | None = None
-    box: list[int] | None = None
+    box: Annotated[list[int], Field(min_length=4, max_length=4)] | None = None
 
     @property
     def suspected(self) -> Kind | None:

@@ -3,9 +3,9 @@
 import dataclasses
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,15 +15,13 @@ from explain.company import Company
 from explain.evaluation.evidence import Group
 from explain.evaluation.rows import names_of
 from explain.explainer import Explainer
-from explain.records import Maker, check_maker, claim, maker_of
+from explain.records import Maker, Record, check_maker, claim, maker_of, parse_record
 from severstal_xai.errors import InputError
-from severstal_xai.files import write_bytes, write_text
+from severstal_xai.files import is_nobodys, write_bytes, write_text
 from severstal_xai.manifest import Patch
 
 EVIDENCE_FILE = "evidence.csv"
 """Each patch with a mask, and its group of evidence."""
-
-Record = TypeVar("Record")
 
 
 def write_record(folder: Path, name: str, of: Mapping[str, Any], record: Any) -> None:
@@ -39,13 +37,27 @@ def write_record(folder: Path, name: str, of: Mapping[str, Any], record: Any) ->
     write_text(folder / f"{name}.json", content + "\n")
 
 
-def read_record(folder: Path, name: str, of: Mapping[str, Any], kind: type[Record]) -> Record | None:
-    """Return a record; None where there is none, or of another image or mask, or it is damaged: then it is made anew."""
+def read_record(
+    folder: Path, name: str, of: Mapping[str, Any], kind: type[Record], **told: Any
+) -> Record | None:
+    """Return a record; None where there is none, or of another image or mask, or it is damaged: then it is made anew.
+
+    Args:
+        folder: Of the method or study.
+        name: What the record is called; it is its patch, too.
+        of: What it depends on of its image and mask.
+        kind: The dataclass that it is of.
+        told: What it must say, by its fields' names; a field that the kind lacks says nothing.
+    """
     try:
         content = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        return kind(**content["row"]) if content["of"] == of else None
-    except (OSError, ValueError, KeyError, TypeError):
+        if content["of"] != of:
+            return None
+        record = parse_record(kind, content["row"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    expected = {"patch": name, **told}
+    return record if all(getattr(record, key, value) == value for key, value in expected.items()) else None
 
 
 def of_patch(patch: Patch) -> dict[str, Any]:
@@ -60,10 +72,15 @@ def write_maps(folder: Path, name: str, maps: Float[np.ndarray, "*maps height wi
     write_bytes(folder / f"{name}.npy", content.getvalue())
 
 
-def read_maps(folder: Path, name: str) -> Float[np.ndarray, "*maps height width"] | None:
-    """Return a map, or several; None where none is kept."""
-    path = folder / f"{name}.npy"
-    return np.load(path, allow_pickle=False).astype(np.float32) if path.is_file() else None
+def read_maps(
+    folder: Path, name: str, shape: Sequence[int]
+) -> Float[np.ndarray, "*maps height width"] | None:
+    """Return a map, or several; None where none of this shape is kept, or it is damaged: then it is made anew."""
+    try:
+        kept = np.lib.format.read_array(io.BytesIO((folder / f"{name}.npy").read_bytes()), allow_pickle=False)
+    except Exception:  # whatever a damaged file makes of NumPy's reader
+        return None
+    return kept.astype(np.float32) if kept.dtype == np.float16 and kept.shape == tuple(shape) else None
 
 
 def write_evidence(path: Path, groups: pd.DataFrame, method: str, weights_sha256: str) -> None:
@@ -137,7 +154,11 @@ def open_folders(
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output {folder}: a file, expected a folder to make")
-    foreign = {path.name for path in folder.glob("*") if path.name not in makers and not is_ours(path.name)}
+    foreign = {
+        path.name
+        for path in folder.glob("*")
+        if path.name not in makers and not is_ours(path.name) and not is_nobodys(path)
+    }
     if foreign:
         raise InputError(
             f"output {folder}: holds {min(foreign)!r}, expected an empty folder or an evaluation's"

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
 from torch import nn
 
 from explain.evaluation import attribution_masks, cascade
@@ -16,6 +18,7 @@ from explain.evaluation.attribution_masks import AttributionMasks
 from explain.evaluation.cascade import Cascade
 from explain.evaluation.counterfactual import Counterfactual, counterfactual
 from explain.evaluation.evidence import Group, groups_of
+from explain.evaluation.files import read_maps
 from explain.evaluation.settings import Settings
 from explain.evaluation.variants import over_seeds
 from explain.explainer import Explainer
@@ -25,7 +28,7 @@ from explain.subjects import Subject, choose_patches
 from severstal_xai.checkpoint import ModelCard
 from severstal_xai.classes import CLASSES
 from severstal_xai.files import sha256
-from severstal_xai.imaging import model_input
+from severstal_xai.imaging import PATCH_SHAPE, model_input
 from severstal_xai.manifest import Manifest, Patch, Split
 from severstal_xai.model import build_classifier
 
@@ -66,6 +69,31 @@ class Study:
     maker: Maker
     kind: type
     examine: Callable[[nn.Module, Subject], Found]
+
+
+def kept_shape(record: Any) -> tuple[int, ...] | None:
+    """Return the shape of the maps that are kept with a study's record; None where none are."""
+    match record:
+        case Answer() if not record.suspected:
+            return None
+        case Shown() | Answer():
+            return PATCH_SHAPE
+        case AttributionMasks():
+            return len(record.blocks) + 1, attribution_masks.SHOWN, *PATCH_SHAPE
+        case Cascade():
+            return len(record.parts) + 1, *PATCH_SHAPE
+    return None
+
+
+def read_kept(folder: Path, record: Any) -> Float[np.ndarray, "*maps height width"] | None:
+    """Return the maps that are kept with a study's record; None where none are, or they are damaged."""
+    shape = kept_shape(record)
+    return None if shape is None else read_maps(folder, record.patch, shape)
+
+
+def is_whole(folder: Path, record: Any) -> bool:
+    """Whether the maps that are kept with a study's record are there."""
+    return kept_shape(record) is None or read_kept(folder, record) is not None
 
 
 def studies_of(

@@ -12,10 +12,11 @@ from explain.evaluation.answers import Answer
 from explain.evaluation.counterfactual import Counterfactual, painted_pictures
 from explain.evaluation.files import read_maps
 from explain.evaluation.reasons import cascades, suspected
-from explain.evaluation.studies import ANSWERS, CASCADE, COUNTERFACTUAL, MASKS, WORST
+from explain.evaluation.studies import ANSWERS, CASCADE, COUNTERFACTUAL, MASKS, WORST, read_kept
 from explain.evaluation.summary import Evaluated
 from explain.subjects import Subject, read_patch
 from severstal_xai.classes import CLASSES
+from severstal_xai.imaging import PATCH_SHAPE
 from severstal_xai.manifest import Patch
 from severstal_xai.overlay import as_rgb, blend_heat, draw_outline
 
@@ -64,7 +65,7 @@ def maps(folder: Path, evaluated: Evaluated) -> Figure | None:
     probabilities = evaluated.main.drop_duplicates("patch").set_index("patch")["whole"]
     lines: list[Line] = []
     for patch in _by_class(evaluated, list(probabilities.index)):
-        kept = [read_maps(folder / name, patch.patch) for name in names]
+        kept = [read_maps(folder / name, patch.patch, PATCH_SHAPE) for name in names]
         if all(one is not None for one in kept):
             subject = read_patch(evaluated.manifest, patch)
             shown = [
@@ -82,7 +83,7 @@ def worst(folder: Path, evaluated: Evaluated) -> Figure | None:
     lines = []
     for record in evaluated.studies.get(WORST, ()):
         patch = evaluated.manifest.find(record.patch)
-        saliency = read_maps(folder / WORST, patch.patch)
+        saliency = read_kept(folder / WORST, record)
         if saliency is not None:
             subject = read_patch(evaluated.manifest, patch)
             lines.append(_case(subject, saliency))
@@ -95,7 +96,7 @@ def suspects(folder: Path, evaluated: Evaluated) -> Figure | None:
     lines = []
     for one in suspected(answers)[:_SHOWN]:
         patch = evaluated.manifest.find(one.patch)
-        saliency = read_maps(folder / ANSWERS, patch.patch)
+        saliency = read_kept(folder / ANSWERS, one)
         if saliency is not None and one.box is not None:
             subject = read_patch(evaluated.manifest, patch)
             line = _case(subject, saliency)
@@ -131,7 +132,7 @@ def attribution_masks(folder: Path, evaluated: Evaluated) -> Figure | None:
     lines = []
     for record in evaluated.studies.get(MASKS, ()):
         patch = evaluated.manifest.find(record.patch)
-        kept = read_maps(folder / MASKS, patch.patch)
+        kept = read_kept(folder / MASKS, record)
         if kept is not None:
             subject = read_patch(evaluated.manifest, patch)
             titles = [
@@ -152,7 +153,7 @@ def cascade_pictures(folder: Path, evaluated: Evaluated) -> Iterator[tuple[str, 
         lines: list[Line] = []
         for record in records:
             patch = evaluated.manifest.find(record.patch)
-            kept = read_maps(folder / (CASCADE + name), patch.patch)
+            kept = read_kept(folder / (CASCADE + name), record)
             if kept is not None:
                 subject = read_patch(evaluated.manifest, patch)
                 said = [
@@ -173,7 +174,7 @@ def trained_maps(folder: Path, evaluated: Evaluated) -> dict[str, list[np.ndarra
     """Return the trained network's maps of the sanity check's patches, by the method's name."""
     found: dict[str, list[np.ndarray]] = {}
     for name, records in cascades(evaluated):
-        kept = [read_maps(folder / (CASCADE + name), one.patch) for one in records]
+        kept = [read_kept(folder / (CASCADE + name), one) for one in records]
         found[name] = [one[0] for one in kept if one is not None]
     return found
 

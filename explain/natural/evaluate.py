@@ -25,7 +25,14 @@ from tqdm import tqdm
 
 from explain.company import Company, join
 from explain.evaluation.controls import CONTROLS
-from explain.evaluation.files import makers_of, open_folders, read_record, write_maps, write_record
+from explain.evaluation.files import (
+    makers_of,
+    open_folders,
+    read_maps,
+    read_record,
+    write_maps,
+    write_record,
+)
 from explain.evaluation.rows import Asked, Row, evaluate_image, names_of
 from explain.explainer import Explainer
 from explain.methods import METHODS
@@ -132,14 +139,14 @@ def _shown(sources: Sequence[Source]) -> list[tuple[Source, Pair]]:
 
 def _evaluate_some(settings: Settings, company: Company, sources: Sequence[Source]) -> list[Reject]:
     """Evaluate this process's part of the images, and return those that cannot be read."""
-    todo = [(source, _missing(settings, source)) for source in company.share(sources)]
+    shown = {pair.name for _, pair in _shown(sources)}
+    todo = [(source, _missing(settings, source, shown)) for source in company.share(sources)]
     waiting = [
         (source, missing) for source, missing in todo if missing or _read_answer(settings, source) is None
     ]
     if not waiting:
         return []
     model = load_network(settings.weights_path(), settings.dataset, settings.architecture).to(company.device)
-    shown = {pair.name for _, pair in _shown(sources)}
     rejects = []
     with tqdm(waiting, desc="evaluate", unit="image", disable=not company.leads) as bar:
         for source, missing in bar:
@@ -152,18 +159,27 @@ def _evaluate_some(settings: Settings, company: Company, sources: Sequence[Sourc
     return rejects
 
 
-def _missing(settings: Settings, source: Source) -> list[tuple[Pair, Methods]]:
-    """Return the pairs that lack a row, each with the methods of which it has none."""
+def _read_row(settings: Settings, row_name: str, pair: Pair) -> Row | None:
+    told = {"label": pair.target, "method": row_name}
+    return read_record(settings.folder() / row_name, pair.name, pair.of, Row, **told)
+
+
+def _missing(settings: Settings, source: Source, shown: Set[str]) -> list[tuple[Pair, Methods]]:
+    """Return the pairs that lack a row, or where they are shown, a map; each with the methods of which it lacks it."""
+
+    def lacks(pair: Pair, row_name: str) -> bool:
+        if _read_row(settings, row_name, pair) is None:
+            return True
+        size = (settings.size, settings.size)
+        return pair.name in shown and read_maps(settings.folder() / row_name, pair.name, size) is None
+
     missing = [
         (
             pair,
             {
                 name: explainer
                 for name, explainer in settings.explainers().items()
-                if any(
-                    read_record(settings.folder() / row_name, pair.name, pair.of, Row) is None
-                    for row_name in names_of(name, explainer)
-                )
+                if any(lacks(pair, row_name) for row_name in names_of(name, explainer))
             },
         )
         for pair in source.pairs
@@ -205,7 +221,7 @@ def _read_answer(settings: Settings, source: Source) -> list[int] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return [int(one) for one in content["likeliest"]] if content["of"] == source.of else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
@@ -221,7 +237,7 @@ def _table(settings: Settings, classes: Sequence[str], sources: Sequence[Source]
                 | dataclasses.asdict(row)
                 for name, explainer in settings.explainers().items()
                 for row_name in names_of(name, explainer)
-                if (row := read_record(settings.folder() / row_name, pair.name, pair.of, Row)) is not None
+                if (row := _read_row(settings, row_name, pair)) is not None
             ]
     return pd.DataFrame(rows).rename(columns={"patch": "pair"})
 

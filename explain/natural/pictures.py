@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
 from matplotlib.figure import Figure
 
+from explain.evaluation.files import read_maps
 from explain.natural.pairs import Ready
 from severstal_xai.overlay import blend_heat, draw_outline
 
@@ -51,8 +51,9 @@ def draw_maps(folder: Path, pairs: Sequence[ShownPair], methods: Sequence[str]) 
         line[0].imshow(draw_outline(pair.ready.pixels, mask, _OUTLINE))
         line[0].set_ylabel(f"{pair.label}\n{pair.probability:.2f}", fontsize=8)
         for axes, name in zip(line[1:], methods, strict=True):
-            saliency = np.load(folder / name / f"{pair.name}.npy", allow_pickle=False).astype(np.float32)
-            axes.imshow(draw_outline(blend_heat(grey, saliency, _OPACITY), mask, _OUTLINE))
+            saliency = read_maps(folder / name, pair.name, grey.shape)
+            if saliency is not None:
+                axes.imshow(draw_outline(blend_heat(grey, saliency, _OPACITY), mask, _OUTLINE))
         for axes in line:
             axes.set_xticks([])
             axes.set_yticks([])

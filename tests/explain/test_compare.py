@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,3 +104,41 @@ def test_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:
     made().drop(columns="drop").to_parquet(tmp_path / "per_patch.parquet", index=False)
     with pytest.raises(InputError, match="no column drop"):
         read_rows(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "words"),
+    [
+        ("strip", [None], "row 1, strip None, expected text"),
+        ("patch", [7], "row 1, patch 7, expected text"),
+        ("prediction", ["a"], "row 1, prediction 'a', expected a class, 0 to 4"),
+        ("label", [1.5], r"row 1, label 1\.5, expected a class, 0 to 4"),
+        ("label", [99], "row 1, label 99, expected a class"),
+        ("label", [1, 3], "row 2, label 3, expected the same in all rows of a patch"),
+        ("strip", ["s0", "s1"], "row 2, strip 's1', expected the same in all rows of a patch"),
+        ("method", ["sise", "sise"], "row 2, method 'sise', expected one row a patch and method"),
+        ("drop", ["much"], "row 1, drop 'much', expected a finite number or null"),
+        ("drop", [True], "row 1, drop True, expected a finite number or null"),
+        (
+            "energy_pointing",
+            [0.5, float("inf")],
+            "row 2, energy_pointing inf, expected a finite number or null",
+        ),
+        ("whole", [float("nan")], "row 1, whole nan, expected a finite number"),
+    ],
+)
+def test_a_table_that_says_what_no_evaluation_says_is_refused(
+    tmp_path: Path, column: str, cells: Any, words: str
+) -> None:
+    rows = made().head(len(cells)).assign(**{column: cells})
+    rows.to_parquet(tmp_path / "per_patch.parquet", index=False)
+    with pytest.raises(InputError, match=rf"per_patch\.parquet: {words}"):
+        read_rows(tmp_path)
+
+
+def test_a_measure_that_is_nowhere_known_and_narrow_integers_are_read(tmp_path: Path) -> None:
+    rows = made().assign(insertion=None).astype({"label": "int8"})
+    rows.to_parquet(tmp_path / "per_patch.parquet", index=False)
+    _, read = read_rows(tmp_path)
+    pd.testing.assert_frame_equal(read, made(), check_dtype=False)
+    assert compare(made(), read, seed=0).patches == PATCHES

@@ -256,6 +256,18 @@ def test_what_is_there_is_not_made_again_and_what_is_damaged_is(
     pd.testing.assert_frame_equal(repaired.rows[same], evaluated.rows[same])
 
     asked.clear()
+    folder = folder_of(settings)
+    (folder / "grad_cam" / f"{names[0]}.npy").unlink()
+    (folder / "random" / f"{names[1]}.npy").write_bytes(b"")
+    (folder / "edges" / f"{names[2]}.json").write_text("[1, 2]")
+    masks = next((folder / "masks").glob("*.npy"))
+    drawn = masks.read_bytes()
+    masks.write_bytes(drawn[:-1])
+    evaluate(settings)
+    assert sorted(asked) == sorted(zip(names, (("grad_cam",), ("random",), ("edges",)), strict=False))
+    assert masks.read_bytes() == drawn
+
+    asked.clear()
     more = evaluate(changed(settings, methods="grad_cam,sise,xgrad_cam"))
     assert more
     assert {methods for _, methods in asked} == {("xgrad_cam",)}

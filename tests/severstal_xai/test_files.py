@@ -13,6 +13,7 @@ from severstal_xai.files import (
     check_name,
     delete_leftovers,
     inside,
+    is_nobodys,
     sha256,
     sha256_of,
     sync,
@@ -93,6 +94,12 @@ def test_a_file_of_the_user_s_that_looks_half_written_stays_and_so_does_a_folder
     before = names_in(tmp_path)
     delete_leftovers(tmp_path)
     assert names_in(tmp_path) == before
+
+
+def test_what_nobody_put_there_is_known_by_its_name(tmp_path: Path) -> None:
+    for name in (".report.html.77.severstal_xai.part", ".DS_Store", "Thumbs.db", "desktop.ini", "mine.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in tmp_path.iterdir() if not is_nobodys(path)] == ["mine.txt"]
 
 
 def test_what_whole_file_leaves_when_killed_counts_as_a_leftover(tmp_path: Path) -> None:
