@@ -51,10 +51,10 @@ $(VENV)/bin/python:
 
 $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV) (torch is large: some minutes)"
-	@begin=$$(date +%s); $(PIP) install --no-compile -c constraints.txt -e . && echo "installed in $$(($$(date +%s) - begin)) s"
+	@begin=$$(date +%s); $(PIP) install -c constraints.txt -e . && echo "installed in $$(($$(date +%s) - begin)) s"
 	@touch $@
 
 $(INSTALLED_DEV): $(INSTALLED)
-	@$(PIP) install --no-compile -c constraints.txt -e '.[dev]'
-	@$(PIP) install --no-compile -c constraints.txt --no-deps quantus  # see docs/decisions/0010
+	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@$(PIP) install -c constraints.txt --no-deps quantus  # see docs/decisions/0010
 	@touch $@

@@ -18,9 +18,11 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from torch import nn
 
 from app.verdicts.address import VARIABLE
-from severstal_xai.checkpoint import ModelCard, save_checkpoint
+from explain.methods.sise import SISE
+from severstal_xai.checkpoint import ModelCard, load_checkpoint, save_checkpoint
 from severstal_xai.manifest import Manifest
 from severstal_xai.model import build_classifier
+from severstal_xai.strips import PATCH_SIZE
 
 ROOT = Path(__file__).resolve().parents[2]
 BRIGHT = 3
@@ -64,12 +66,25 @@ def planted_network() -> nn.Module:
 
 
 @pytest.fixture(scope="session")
-def planted_run(made_data: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def planted_run(
+    made_data: Manifest, convert: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A run folder with the planted network, trained, as its card says, on the made data."""
     folder = tmp_path_factory.mktemp("runs") / "planted"
     folder.mkdir()
     save_checkpoint(folder, planted_network(), ModelCard("resnet18", made_data.checksum, 1, {}))
+    convert(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def convert() -> Callable[[Path], None]:
+    """What leaves a model's conversion in the cache that the inspector looks into: beside a browser it takes a minute."""
+    return _convert
+
+
+def _convert(run: Path) -> None:
+    SISE(mu=0.99).explain(load_checkpoint(run).model, torch.zeros(3, PATCH_SIZE, PATCH_SIZE), BRIGHT)
 
 
 @contextmanager

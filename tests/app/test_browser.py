@@ -231,7 +231,10 @@ def test_an_empty_place_fills_as_the_page_advises(
 
 @pytest.fixture(scope="module")
 def slow_address(
-    made_data: Manifest, start: Start, tmp_path_factory: pytest.TempPathFactory
+    made_data: Manifest,
+    start: Start,
+    convert: Callable[[Path], None],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     """The inspector with a network of random weights, which takes many questions: some seconds at the least."""
     run = tmp_path_factory.mktemp("slow") / "random"
@@ -239,6 +242,7 @@ def slow_address(
     save_checkpoint(
         run, build_classifier("resnet18", 5, seed=0), ModelCard("resnet18", made_data.checksum, 1, {})
     )
+    convert(run)
     with start(made_data.root, run, run.parent / "log.txt") as found:
         yield found
 

@@ -22,6 +22,7 @@ from app import loading, panels
 from app.account import Account, Step
 from app.explanations import Failed, Found, Outcome, Passed, Request, Tell
 from app.query import Answer
+from app.verdicts import engines
 from app.verdicts.address import VARIABLE
 from app.verdicts.records import Kind
 from app.verdicts.store import open_store
@@ -570,8 +571,9 @@ def test_a_verdict_is_kept_with_what_was_in_sight_and_can_be_taken_back(
 
 
 def test_a_verdict_that_cannot_be_saved_stays_on_the_page(
-    open_page: Any, made_data: Manifest, planted_run: Path, verdicts: Path
+    open_page: Any, made_data: Manifest, planted_run: Path, verdicts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engines, "PATIENCE", 0.5)
     page = open_page(made_data.root, planted_run, address="strip33_0")
     page.text_input(key="reader").set_value("Ben").run()
     page.button_group(key="verdict_kind strip33_0").set_value(Kind.AGREE).run()
