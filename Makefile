@@ -8,6 +8,8 @@ TESTERS ?= 2
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
+# In as many processes as there are cores, which pip does in one; files that are templates for elsewhere do not compile.
+COMPILE = $(PY) -W ignore -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
@@ -51,10 +53,12 @@ $(VENV)/bin/python:
 
 $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV) (torch is large: some minutes)"
-	@begin=$$(date +%s); $(PIP) install -c constraints.txt -e . && echo "installed in $$(($$(date +%s) - begin)) s"
+	@begin=$$(date +%s); $(PIP) install --no-compile -c constraints.txt -e . && echo "installed in $$(($$(date +%s) - begin)) s"
+	@$(COMPILE)
 	@touch $@
 
 $(INSTALLED_DEV): $(INSTALLED)
-	@$(PIP) install -c constraints.txt -e '.[dev]'
-	@$(PIP) install -c constraints.txt --no-deps quantus  # see docs/decisions/0010
+	@$(PIP) install --no-compile -c constraints.txt -e '.[dev]'
+	@$(PIP) install --no-compile -c constraints.txt --no-deps quantus  # see docs/decisions/0010
+	@$(COMPILE)
 	@touch $@

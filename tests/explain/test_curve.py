@@ -66,6 +66,8 @@ def test_the_command_writes_table_figure_and_points(
     made_data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("explain.curve.choose_patches", lambda *some: choose_patches(*some)[1:2])
+    monkeypatch.setattr("explain.curve._SHARES", (0.1,))
+    monkeypatch.setattr("explain.curve._THRESHOLDS", (0.3,))
     card = ModelCard("resnet18", made_data.checksum, epoch=1, settings={})
     save_checkpoint(tmp_path / "run", build_classifier("resnet18", 5, seed=0), card)
     arguments = ["--run", str(tmp_path / "run"), "--data", str(made_data.root), "--patches_per_class", "1"]
