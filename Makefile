@@ -9,7 +9,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 # In as many processes as there are cores, which pip does in one; files that are templates for elsewhere do not compile.
-COMPILE = $(PY) -W ignore -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
+COMPILE = $(PY) -W ignore -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib >/dev/null 2>&1 || true
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
@@ -24,6 +24,7 @@ help:
 	@echo "make clean         delete the environment and the demo"
 
 demo: $(INSTALLED)
+	@$(COMPILE)
 	@$(PY) -m app.demo
 ifneq ($(SERVE),0)
 	@$(PY) -m streamlit run app/main.py -- --data demo/patches --run demo/run
@@ -31,11 +32,8 @@ endif
 
 test: $(INSTALLED_DEV)
 	@tests/install_system_packages.sh
-	$(PY) -m ruff format --check .
-	$(PY) -m ruff check .
-	$(PY) -m mypy
-	$(VENV)/bin/lint-imports
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder
+	$(COMPILE) & $(PY) -m ruff format --check . && $(PY) -m ruff check . && $(VENV)/bin/lint-imports && wait
+	$(PY) -m mypy & types=$$!; OMP_NUM_THREADS=1 $(PY) -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder && wait $$types
 
 format: $(INSTALLED_DEV)
 	$(PY) -m ruff format .
@@ -54,11 +52,10 @@ $(VENV)/bin/python:
 $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV) (torch is large: some minutes)"
 	@begin=$$(date +%s); $(PIP) install --no-compile -c constraints.txt -e . && echo "installed in $$(($$(date +%s) - begin)) s"
-	@$(COMPILE)
 	@touch $@
 
-$(INSTALLED_DEV): $(INSTALLED)
+$(INSTALLED_DEV): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing into $(VENV), with what the tests need (torch is large: some minutes)"
 	@$(PIP) install --no-compile -c constraints.txt -e '.[dev]'
 	@$(PIP) install --no-compile -c constraints.txt --no-deps quantus  # see docs/decisions/0010
-	@$(COMPILE)
-	@touch $@
+	@touch $(INSTALLED) $@
