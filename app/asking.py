@@ -20,6 +20,8 @@ METHOD, COMPARE, EFFORT, CLASS = "method", "compare", "effort", "class"
 NONE = "none"
 _USUAL_CLASS = "usual"
 _USUAL_METHOD, _USUAL_COMPARED, _USUAL_EFFORT = "sise", "grad_cam", "balanced"
+_USUAL_LOOK = "grad_cam"
+"""At six windows at once: it is there in a moment."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,57 @@ class Question:
     effort: str
 
 
+@dataclass(frozen=True)
+class Look:
+    """How a whole strip is looked at: by one method, each of its windows for the class that is usual there.
+
+    Args:
+        method: Its name in `METHODS`.
+        effort: A name in `EFFORTS`.
+    """
+
+    method: str
+    effort: str
+
+
+def choose_look() -> Look | None:
+    """Let the user choose how a strip is looked at; None where the address names what there is not."""
+    st.subheader("Ask why", anchor=False)
+    method = _choice(
+        "Heat by",
+        METHOD,
+        {name: known.title for name, known in CATALOGUE.items()},
+        usual=_USUAL_LOOK,
+        key="look",
+        help_="How the heat is found, for each window's likeliest class, or its likeliest defect where it is sound.",
+    )
+    if method:
+        st.caption(f"{CATALOGUE[method].does} {CATALOGUE[method].costs} That is for each window.")
+    effort = _choose_effort([method] if method else [])
+    return Look(method, effort) if method and effort else None
+
+
+def address_of(look: Look) -> dict[str, str]:
+    """Return what a patch's address holds besides, so that its page shows the heat by which the strip was looked at.
+
+    Example:
+        >>> address_of(Look("grad_cam", "balanced")), address_of(Look("rise", "balanced"))
+        ({}, {'method': 'rise'})
+    """
+    shown_anyway = look.method in {_USUAL_METHOD, usual_compared(_USUAL_METHOD)}
+    method = {} if shown_anyway else {METHOD: look.method}
+    return method | ({} if look.effort == _USUAL_EFFORT else {EFFORT: look.effort})
+
+
 def choose_question(probabilities: Sequence[float]) -> Question | None:
     """Let the user choose what to ask; None where the address names what there is not."""
     st.subheader("Ask why", anchor=False)
-    likeliest, usual = _usual_class(probabilities)
+    likeliest = usual_class(probabilities)
     target = _choice(
         "Which class to explain",
         CLASS,
-        {_USUAL_CLASS: usual} | {str(known.id): class_title(known.id) for known in CLASSES},
+        {_USUAL_CLASS: _usual_in_words(likeliest, probabilities)}
+        | {str(known.id): class_title(known.id) for known in CLASSES},
         usual=_USUAL_CLASS,
         help_="The heat shows what in the image speaks for this class.",
     )
@@ -96,17 +141,25 @@ def usual_compared(method: str | None) -> str:
     return _USUAL_METHOD if method == _USUAL_COMPARED else _USUAL_COMPARED
 
 
-def _usual_class(probabilities: Sequence[float]) -> tuple[int, str]:
-    """Return the class that is explained unless told otherwise, and how it is called.
+def usual_class(probabilities: Sequence[float]) -> int:
+    """Return the class that is explained unless told otherwise.
 
     It is the model's answer; where that is "sound", the likeliest defect: the heat of "sound" covers a clean patch,
     which must look cold.
+
+    Example:
+        >>> usual_class([0.1, 0.2, 0.0, 0.7, 0.0]), usual_class([0.9, 0.0, 0.1, 0.0, 0.0])
+        (3, 2)
     """
     answer = int(np.argmax(probabilities))
     if answer != SOUND.id:
-        return answer, f"the model's answer: {answer}"
-    likeliest = SOUND.id + 1 + int(np.argmax(probabilities[SOUND.id + 1 :]))
-    return likeliest, f"the likeliest defect: {likeliest}"
+        return answer
+    return SOUND.id + 1 + int(np.argmax(probabilities[SOUND.id + 1 :]))
+
+
+def _usual_in_words(target: int, probabilities: Sequence[float]) -> str:
+    is_answer = target == int(np.argmax(probabilities))
+    return f"the model's answer: {target}" if is_answer else f"the likeliest defect: {target}"
 
 
 def _choose_effort(methods: Sequence[str]) -> str | None:
@@ -136,14 +189,19 @@ def _choice(
     *,
     usual: str,
     help_: str,
+    key: str = "",
     forgets: Callable[[], None] = lambda: None,
 ) -> str | None:
-    """Let the user choose one of several, and keep the choice in the address; None where that names none of them."""
+    """Let the user choose one of several, and keep the choice in the address; None where that names none of them.
+
+    Where two pages have another usual choice by the same name, each has a key of its own: the browser takes the one for the other.
+    """
+    key = key or name
     named = st.query_params.get(name, usual)
-    st.session_state[name] = named if named in options else None
+    st.session_state[key] = named if named in options else None
 
     def keep() -> None:
-        chosen = st.session_state[name]
+        chosen = st.session_state[key]
         if chosen is None or chosen == usual:
             st.query_params.pop(name, None)
         else:
@@ -153,7 +211,7 @@ def _choice(
     chosen: str | None = st.selectbox(
         words,
         list(options),
-        key=name,
+        key=key,
         format_func=options.__getitem__,
         placeholder="Choose",
         on_change=keep,

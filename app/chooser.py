@@ -1,21 +1,59 @@
-"""The panel where a patch is chosen: the filters that are changed most, a list, previous and next.
+"""The panel where a patch or a strip is chosen: the filters that are changed most, a list, previous and next.
 
 The list is the review queue's, in its order. The address holds the choice (`?patch=NAME`), so that a view can be shared and there
-is one truth. It wins over the filters: a patch that they would hide resets them. A filter that the user changes clears it.
+is one truth. It wins over the filters: what they would hide resets them. A filter that the user changes clears it.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
 
 from app import filters
-from app.filters import PATCH
-from app.messages import NO_SUCH_PATCH, problem
+from app.filters import PATCH, STRIP
+from app.messages import NO_SUCH_PATCH, NO_SUCH_STRIP, Advice, problem
 from app.query import Query
 from app.review import narrowed, neighbour
 from app.words import plain
 from severstal_xai.manifest import Split
 
 _DRAWN = ("split", "label", "answer")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What is chosen.
+
+    Args:
+        word: What it is called, on the page and in the address.
+        of: The name of it that each row of the table of patches belongs to.
+        help: Explains the list.
+        unknown: What to say of a name that the data does not have.
+    """
+
+    word: str
+    of: Callable[[pd.DataFrame], "pd.Index[str] | pd.Series[str]"]
+    help: str
+    unknown: Advice
+
+    def names(self, rows: pd.DataFrame) -> list[str]:
+        """Return the names in the rows' order, each once."""
+        return list(dict.fromkeys(self.of(rows)))
+
+
+_PATCHES = _Kind(
+    PATCH,
+    lambda rows: rows.index,
+    "Name and marked class; an arrow leads to the model's answer where that is another. Type to search.",
+    NO_SUCH_PATCH,
+)
+_STRIPS = _Kind(
+    STRIP,
+    lambda rows: rows["strip"],
+    "Name and marked classes of the strips that have a patch as chosen above. Type to search.",
+    NO_SUCH_STRIP,
+)
 
 
 def choose_patch(known: pd.DataFrame) -> str | None:
@@ -27,30 +65,65 @@ def choose_patch(known: pd.DataFrame) -> str | None:
     Returns:
         Its name; None where the address names no patch of these, or where no patch passes the filters.
     """
-    st.subheader("Choose a patch", anchor=False)
-    query, named = filters.query_of_the_address(), st.query_params.get(PATCH)
-    names = list(narrowed(known, query).index)
-    if named is not None and named in known.index and named not in names:
-        query = Query(split=Split(str(known["split"][named])))
-        filters.put(query)
-        names = list(narrowed(known, query).index)
+    labels, answers = known["label"], known["predicted"]
+
+    def described(name: str) -> str:
+        label, answer = labels[name], answers[name]
+        differs = pd.notna(answer) and answer != label
+        return f"{name} · class {label}" + (f" → {answer}" if differs else "")
+
+    return _choose(known, _PATCHES, described)
+
+
+def choose_strip(known: pd.DataFrame) -> str | None:
+    """Let the user choose a strip among those of which a patch passes the filters; as `choose_patch`."""
+    labels = known.groupby("strip", sort=False)["label"].unique()
+
+    def described(name: str) -> str:
+        marked = sorted(int(label) for label in labels[name] if label)
+        if not marked:
+            return f"{name} · sound"
+        return f"{name} · class {' and '.join(map(str, marked))}"
+
+    return _choose(known, _STRIPS, described)
+
+
+def say_why_no_patch() -> None:
+    """Say why `choose_patch` gave no patch, and what to do."""
+    _say_why(_PATCHES)
+
+
+def say_why_no_strip() -> None:
+    """Say why `choose_strip` gave no strip, and what to do."""
+    _say_why(_STRIPS)
+
+
+def _say_why(kind: _Kind) -> None:
+    named = st.query_params.get(kind.word)
+    if named is None:
+        st.info(f"No {kind.word} matches. Choose another class or another part of the data on the left.")
+    else:
+        problem(kind.unknown, named)
+
+
+def _choose(known: pd.DataFrame, kind: _Kind, described: Callable[[str], str]) -> str | None:
+    st.subheader(f"Choose a {kind.word}", anchor=False)
+    query, named = filters.query_of_the_address(), st.query_params.get(kind.word)
+    names = kind.names(narrowed(known, query))
+    if named is not None and named not in names:
+        rows = known[kind.of(known) == named]
+        if len(rows):
+            query = Query(split=Split(str(rows["split"].iloc[0])))
+            filters.put(query)
+            names = kind.names(narrowed(known, query))
     filters.draw(query, _DRAWN)
     _tell_the_rest(query)
     if named is None and names:
         named = names[0]
-        st.query_params[PATCH] = named
+        st.query_params[kind.word] = named
     chosen = named if named in names else None
-    _list(known, names, chosen)
+    _list(kind, names, chosen, described)
     return chosen
-
-
-def say_why_none_is_chosen() -> None:
-    """Say why `choose_patch` gave no patch, and what to do."""
-    named = st.query_params.get(PATCH)
-    if named is None:
-        st.info("No patch matches. Choose another class or another part of the data on the left.")
-    else:
-        problem(NO_SUCH_PATCH, named)
 
 
 def _tell_the_rest(query: Query) -> None:
@@ -64,37 +137,30 @@ def _tell_the_rest(query: Query) -> None:
         )
 
 
-def _list(known: pd.DataFrame, names: list[str], chosen: str | None) -> None:
-    labels, answers = known["label"], known["predicted"]
+def _list(kind: _Kind, names: list[str], chosen: str | None, described: Callable[[str], str]) -> None:
+    def go_to(name: str | None) -> None:
+        if name is not None:
+            st.query_params[kind.word] = name
 
-    def described(name: str) -> str:
-        label, answer = labels[name], answers[name]
-        differs = pd.notna(answer) and answer != label
-        return f"{name} · class {label}" + (f" → {answer}" if differs else "")
-
-    st.session_state["chosen"] = chosen
+    key = f"chosen {kind.word}"  # another page's list is another widget, which the browser must not take for this one
+    st.session_state[key] = chosen
     st.selectbox(
-        f"Patch ({len(names)} in the list)",
+        f"{kind.word.capitalize()} ({len(names)} in the list)",
         names,
-        key="chosen",
+        key=key,
         format_func=described,
-        placeholder="Choose a patch",
-        on_change=lambda: _go_to(st.session_state["chosen"]),
-        help="Name and marked class; an arrow leads to the model's answer where that is another. Type to search.",
+        placeholder=f"Choose a {kind.word}",
+        on_change=lambda: go_to(st.session_state[key]),
+        help=kind.help,
     )
-    for words, step, key in (("Previous", -1, "alt+left"), ("Next", 1, "alt+right")):
+    for words, step, shortcut in (("Previous", -1, "alt+left"), ("Next", 1, "alt+right")):
         there = neighbour(names, chosen, step) if chosen else None
         st.button(
             words,
-            key=words,
+            key=f"{words} {kind.word}",
             disabled=there is None,
-            on_click=_go_to,
+            on_click=go_to,
             args=(there,),
             width="stretch",
-            shortcut=key,
+            shortcut=shortcut,
         )
-
-
-def _go_to(name: str | None) -> None:
-    if name is not None:
-        st.query_params[PATCH] = name

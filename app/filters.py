@@ -28,8 +28,8 @@ from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Split
 
-PATCH = "patch"
-"""What the chosen patch is called in the address."""
+PATCH, STRIP = "patch", "strip"
+"""What the chosen patch and the chosen strip are called in the address."""
 KIND_WORDS = {
     Kind.AGREE: "agrees",
     Kind.WRONG_CLASS: "wrong class",
@@ -196,7 +196,7 @@ def _draw_text(query: Query, names: Sequence[str]) -> None:
 
 
 def _keep(query: Query, names: Sequence[str]) -> None:
-    """Put what the user set into the address; the patch that was chosen is not any longer."""
+    """Put what the user set into the address; what was chosen by the filters before is not any longer."""
     state = st.session_state
     changed: dict[str, Any] = {
         name: None if state[name] == _ANY else state[name] for name in names if name != "low"
@@ -204,4 +204,5 @@ def _keep(query: Query, names: Sequence[str]) -> None:
     if "low" in names:
         changed["low"], changed["high"] = state[_RANGE]
     put(dataclasses.replace(query, **changed))
-    st.query_params.pop(PATCH, None)
+    for chosen in (PATCH, STRIP):
+        st.query_params.pop(chosen, None)

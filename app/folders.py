@@ -9,20 +9,22 @@ from severstal_xai.checkpoint import MODEL_FILE
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import MANIFEST_FILE
 
-_USAGE = "expected `streamlit run app/main.py -- --data DIR --run DIR`"
+_USAGE = "expected `streamlit run app/main.py -- --data DIR --run DIR [--strips DIR]`"
 
 
 @dataclass(frozen=True)
 class Folders:
-    """The two folders that the inspector reads; it reads nothing outside them.
+    """The folders that the inspector reads; it reads nothing outside them.
 
     Args:
         data: A data folder, as `python -m data_prep` makes it.
         run: A run folder, as `python -m training` makes it.
+        strips: The images that the data was made from, `train_images`; None to show of a strip what became patches.
     """
 
     data: Path
     run: Path
+    strips: Path | None = None
 
 
 def folders_from(arguments: Sequence[str], home: Path) -> Folders:
@@ -33,18 +35,21 @@ def folders_from(arguments: Sequence[str], home: Path) -> Folders:
         home: The project's folder, where `demo/`, `data/` and `runs/` lie.
 
     Raises:
-        InputError: An argument that is neither `--data DIR` nor `--run DIR`.
+        InputError: An argument that is none of `--data DIR`, `--run DIR` and `--strips DIR`; strips that are no folder.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--run", type=Path)
+    parser.add_argument("--strips", type=Path)
     try:
         named, unknown = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
         raise InputError(f"{error}; {_USAGE}") from error
     if unknown:
         raise InputError(f"argument {unknown[0]}: not known; {_USAGE}")
-    return Folders(named.data or _usual_data(home), named.run or _usual_run(home))
+    if named.strips is not None and not named.strips.is_dir():
+        raise InputError(f"--strips {named.strips}: no such folder, expected that of the strips' images")
+    return Folders(named.data or _usual_data(home), named.run or _usual_run(home), named.strips)
 
 
 def _usual_data(home: Path) -> Path:

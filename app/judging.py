@@ -90,6 +90,9 @@ def draw(
     if not reader:
         st.info("To judge, write your name.")
         return
+    failed = st.session_state.pop(_FAILED, None)
+    if failed:
+        messages.warn(messages.NOT_SAVED, failed)
     own = [entry for entry in sight.entries if entry.verdict.reader == reader]
     _ask(store, seen_of(patch, checkpoint, probabilities, heat, blind=sight.blind), reader)
     last = _last_standing(own)
@@ -168,9 +171,6 @@ def _ask(store: Store, seen: Seen, reader: str) -> None:
         on_click=_save,
         args=(store, seen, reader, kind, label),
     )
-    failed = st.session_state.pop(_FAILED, None)
-    if failed:
-        messages.warn(messages.NOT_SAVED, failed)
 
 
 def _save(store: Store, seen: Seen, reader: str, kind: Kind, label: int | None) -> None:

@@ -24,6 +24,11 @@ from severstal_xai.overlay import Colour, heat_colours
 
 _COMPONENT = st.components.v2.component("severstal_xai_layers", html=HTML, css=CSS, js=JS)
 _LEGEND_STEPS = 256
+SCALE = {
+    "meaning": "One scale for all patches: the map times the probability of the explained class.",
+    "end": "1",
+}
+"""What the legend of heat says."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +73,18 @@ def draw(patchwork: Patchwork) -> None:
 def as_data(patchwork: Patchwork) -> dict[str, Any]:
     """Return what the browser needs, as JSON; pictures as PNG files in `data:` addresses."""
     bare = {"title": "Image", "alt": f"Patch {patchwork.name}, grey values", "state": "bare"}
+    pictures = [bare, *(picture(patchwork.name, layer) for layer in patchwork.layers)]
+    return base_data(patchwork) | {"scale": SCALE, "pictures": pictures}
+
+
+def base_data(patchwork: Patchwork) -> dict[str, Any]:
+    """Return what all of a patch's pictures share, as JSON."""
     return {
         "name": patchwork.name,
         "image": png_address(patchwork.grey),
         "outline": outline_path(patchwork.mask),
         "colour": as_css(patchwork.colour),
         "legend": legend(),
-        "scale": {
-            "meaning": "One scale for all patches: the map times the probability of the explained class.",
-            "end": "1",
-        },
-        "pictures": [bare, *(picture(patchwork.name, layer) for layer in patchwork.layers)],
     }
 
 

@@ -22,6 +22,7 @@ from app.folders import Folders, folders_from
 from app.jobs import Jobs
 from app.messages import NO_EVIDENCE, NO_PREDICTIONS, STORE_AWAY, WRONG_THRESHOLDS, Advice
 from app.review import known_of
+from app.strips import Strip, strips_of
 from app.tiles import thumbnail as thumbnail_of
 from app.verdicts.readings import LOT, kinds_in_sight
 from app.verdicts.store import Store, open_store
@@ -30,6 +31,7 @@ from explain.evaluation.files import EVIDENCE_FILE, read_evidence
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE, Checkpoint, load_checkpoint
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
+from severstal_xai.left_out import LEFT_OUT_FILE, read_left_out
 from severstal_xai.manifest import MANIFEST_FILE, Manifest, Patch, read_manifest
 from severstal_xai.operating_point import OPERATING_POINT_FILE, OperatingPoint, read_operating_point
 from severstal_xai.predictions import PREDICTIONS_FILE, read_predictions
@@ -113,9 +115,23 @@ def thumbnail(manifest: Manifest, patch: Patch) -> tuple[str, str]:
     return _thumbnail(patch.image_sha256, patch.mask_sha256, manifest, patch)
 
 
-def probabilities(checkpoint: Checkpoint, patch: Patch, grey: np.ndarray) -> tuple[float, ...]:
-    """Return the model's softmax probabilities of the classes, in their order."""
-    return _probabilities(checkpoint.card.weights_sha256, patch.image_sha256, checkpoint.model, grey)
+def probabilities(checkpoint: Checkpoint, image: str, grey: np.ndarray) -> tuple[float, ...]:
+    """Return the model's softmax probabilities of the classes, in their order; `image` is the picture's checksum."""
+    return _probabilities(checkpoint.card.weights_sha256, image, checkpoint.model, grey)
+
+
+def strips(manifest: Manifest) -> dict[str, Strip]:
+    """Return the strips of a data folder by their names."""
+    return _strips(manifest.checksum, manifest)
+
+
+def left_out(manifest: Manifest) -> Mapping[str, str]:
+    """Return why windows became no patch, by the patch's name; empty where the data folder does not tell."""
+    path = manifest.root / LEFT_OUT_FILE
+    try:
+        return _left_out(str(manifest.root), _stamp(path))
+    except InputError:
+        return {}
 
 
 @st.cache_resource(show_spinner=False)
@@ -177,6 +193,16 @@ def _manifest(root: str, stamp: tuple[int, int] | None) -> Manifest:  # noqa: AR
 @st.cache_resource(max_entries=2, show_spinner="Loading the model …")
 def _checkpoint(run: str, *stamps: tuple[int, int] | None) -> Checkpoint:  # noqa: ARG001 (as above)
     return load_checkpoint(Path(run))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _strips(data: str, _manifest: Manifest) -> dict[str, Strip]:  # noqa: ARG001 (as above)
+    return strips_of(_manifest)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _left_out(root: str, stamp: tuple[int, int] | None) -> Mapping[str, str]:  # noqa: ARG001 (as above)
+    return read_left_out(Path(root))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

@@ -1,13 +1,15 @@
 """The inspector: `streamlit run app/main.py [-- --data DIR --run DIR]`. Navigation alone."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import NoReturn
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import messages
-from app.views import patch, review_queue
+from app.links import Address, Links, Open
+from app.views import patch, review_queue, strip
 
 _STYLE = """<style>
 .stMainBlockContainer { padding: 1.2rem 2rem 2rem; }
@@ -17,20 +19,41 @@ _STYLE = """<style>
 </style>"""
 """What is drawn anew all the while must not pale each time, as Streamlit has it for what is about to change."""
 
+_PAGE = "page drawn last"
+
 
 def main() -> None:
     """Draw the page that the address names."""
     st.set_page_config(page_title="Steel inspector", layout="wide", initial_sidebar_state="expanded")
     st.html(_STYLE)
-    one_patch = st.Page(patch.show, title="One patch", url_path="patch", default=True)
-
-    def open_patch(name: str, address: Mapping[str, str]) -> NoReturn:
-        st.switch_page(one_patch, query_params={"patch": name, **address})
-
-    queue = st.Page(partial(review_queue.show, open_patch), title="Review queue", url_path="queue")
-    page = st.navigation([one_patch, queue])
+    pages: dict[str, StreamlitPage] = {}
+    links = Links(**{name: _door(pages, name) for name in ("strip", "patch", "queue")})
+    pages["strip"] = st.Page(partial(strip.show, links), title="Strip", url_path="strip", default=True)
+    pages["patch"] = st.Page(partial(patch.show, links), title="One patch", url_path="patch")
+    pages["queue"] = st.Page(partial(review_queue.show, links), title="Review queue", url_path="queue")
+    page = st.navigation(list(pages.values()))
+    _forget_the_page_before(page)
     with messages.calm():
         page.run()
+
+
+def _forget_the_page_before(page: StreamlitPage) -> None:
+    """Forget what the page before had drawn again and again.
+
+    The browser goes on asking for it until it hears of the new page. Streamlit 1.67 would answer when the new page is drawn,
+    as if the old one were still there, and leave an empty page.
+    """
+    context = get_script_run_ctx()
+    if context is not None and st.session_state.get(_PAGE) != page.url_path:
+        context.fragment_storage.clear()
+    st.session_state[_PAGE] = page.url_path
+
+
+def _door(pages: dict[str, StreamlitPage], name: str) -> Open:
+    def opened(address: Address) -> NoReturn:
+        st.switch_page(pages[name], query_params=dict(address))
+
+    return opened
 
 
 if __name__ == "__main__":  # so `streamlit run` starts it; who only imports it draws nothing

@@ -53,6 +53,14 @@ NO_SUCH_PATCH = Advice(
     "The address names a patch that is not in this data.",
     "Choose a patch on the left, or ask who sent the address which data it is from.",
 )
+NO_SUCH_STRIP = Advice(
+    "The address names a strip that is not in this data.",
+    "Choose a strip on the left, or ask who sent the address which data it is from.",
+)
+NO_WHOLE_STRIP = Advice(
+    "The picture of the whole strip cannot be shown.",
+    "It is put together from the patches instead; the rest of it stays hatched.",
+)
 NO_SUCH_QUESTION = Advice(
     "The address asks for what there is not.",
     "Choose on the left where “Choose” stands: the class, the method, the one beside it (not the same twice) and the effort.",

@@ -1,10 +1,10 @@
 """How an explanation that is being made is told of: in words, with a bar, and with a button that stops it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from app.explanations import Stage
+from app.explanations import Failed, Stage
 from app.jobs import Cancelled, Queued, Running, State
 
 _STAGES = {
@@ -16,6 +16,11 @@ _STAGES = {
 def at_work(state: State) -> bool:
     """Tell whether there is still something to wait for."""
     return isinstance(state, Queued | Running)
+
+
+def is_unmade(state: State) -> bool:
+    """Tell whether a map was wanted, and nobody is making it any more."""
+    return isinstance(state, Failed | Cancelled)
 
 
 def told(state: Queued | Running | Cancelled) -> str:
@@ -67,4 +72,23 @@ def draw(title: str, state: Queued | Running, cancel: Callable[[], None]) -> Non
         on_click=cancel,
         width="stretch",
         help=f"Stops {title} on this patch.",
+    )
+
+
+def draw_together(title: str, states: Sequence[State], cancel: Callable[[], None]) -> None:
+    """Draw one line for the maps of a strip's windows: how many are there, and a button that stops the rest; none where all are."""
+    waiting = [state for state in states if at_work(state)]
+    if not waiting:
+        return
+    words, button = st.columns([6, 1], vertical_alignment="center")
+    there = len(states) - len(waiting)
+    running = next((state for state in waiting if isinstance(state, Running)), waiting[0])
+    text = told(running) if isinstance(running, Queued | Running) else ""
+    words.progress(there / len(states), text=f"**{title}** · {there} of {len(states)} windows. {text}")
+    button.button(
+        "Cancel",
+        key="cancel all",
+        on_click=cancel,
+        width="stretch",
+        help=f"Stops {title} on the windows that are left.",
     )

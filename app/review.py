@@ -38,7 +38,8 @@ def known_of(
     Returns:
         Indexed by the patch's name, in the manifest's order: `strip`, `split`, `label`, `predicted` (class, or missing),
         `probability` (of the answer), `margin` (to the second), `doubt` (of the marked class: 1 less its probability),
-        `answer` (an `Answer`, or missing), `flagged` (or missing), `group` (a `Group`, or missing).
+        `answer` (an `Answer`, or missing), `flagged` (or missing), `group` (a `Group`, or missing); `p0` to `p4`, the
+        probabilities of the classes, NaN where the model was not asked.
     """
     patches = manifest.patches
     table = pd.DataFrame(
@@ -75,6 +76,7 @@ def known_of(
         dtype="boolean",
     )
     table["group"] = pd.Series([evidence.get(name) for name in table.index], index=table.index, dtype=object)
+    table[SHARES] = shares
     return table
 
 

@@ -13,7 +13,7 @@ import torch
 from app.account import Account, Levels, Step
 from app.explanations import Failed, Found
 from app.jobs import Cancelled, State
-from app.layers import Layer, Patchwork, as_css, legend, outline_path, picture, png_address
+from app.layers import Layer, Patchwork, base_data, picture, png_address
 from app.layers_in_browser import CSS, HTML, JS
 from app.words import class_title, percent, plain
 from explain.engines import usual_engine
@@ -108,12 +108,7 @@ def as_data(patchwork: Patchwork, found: Found, title: str, probability: float) 
     account = found.account
     if account is None:
         raise ValueError("this map does not tell how it came about")
-    return {
-        "name": patchwork.name,
-        "image": png_address(patchwork.grey),
-        "outline": outline_path(patchwork.mask),
-        "colour": as_css(patchwork.colour),
-        "legend": legend(),
+    return base_data(patchwork) | {
         "scale": {
             "meaning": "Rows 1 to 3: each picture on its own scale, up to its hottest pixel. Row 4: the scale of all patches.",
             "end": "hottest",

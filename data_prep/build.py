@@ -43,11 +43,11 @@ from severstal_xai.annotation_file import ANNOTATIONS
 from severstal_xai.command import to_yaml
 from severstal_xai.errors import InputError
 from severstal_xai.files import delete_leftovers, sha256, write_text
+from severstal_xai.left_out import LEFT_OUT_FILE
 from severstal_xai.manifest import MANIFEST_FILE, Patch, Split, read_manifest, write_manifest
 from severstal_xai.strips import windows
 
 FINGERPRINT_FILE = "inputs.sha256"
-LEFT_OUT_FILE = "left_out.csv"
 SETTINGS_FILE = "settings.yaml"
 LOCK_FILE = ".lock"
 _FORMAT = 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data_prep.build import FINGERPRINT_FILE, LEFT_OUT_FILE, LOCK_FILE, SETTINGS_FILE
+from data_prep.build import FINGERPRINT_FILE, LOCK_FILE, SETTINGS_FILE
 from data_prep.rejects import REJECTED_FILE
 from data_prep.report import REPORTS
 from data_prep.staging import STAGING
@@ -15,6 +15,7 @@ from data_prep.threads import run_bounded
 from severstal_xai.command import DONE, WRONG_INPUT, parse_settings, run
 from severstal_xai.errors import InputError
 from severstal_xai.files import inside, sha256_of
+from severstal_xai.left_out import LEFT_OUT_FILE
 from severstal_xai.manifest import MANIFEST_FILE, Manifest, read_manifest
 
 _BESIDE = {MANIFEST_FILE, FINGERPRINT_FILE, LEFT_OUT_FILE, SETTINGS_FILE, REJECTED_FILE, *REPORTS}

@@ -3,32 +3,30 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import streamlit as st
 
-from app import judging, loading, messages, panels, progress, why
+from app import filters, judging, loading, messages, panels, progress, why
 from app.asking import Question, choose_question, say_why_nothing_is_asked
 from app.catalogue import CATALOGUE, request_for
-from app.chooser import choose_patch, say_why_none_is_chosen
+from app.chooser import choose_patch, say_why_no_patch
 from app.explanations import Failed, Request, explain
+from app.filters import PATCH, STRIP
 from app.jobs import Cancelled, Queued, Running, State, Wish
 from app.layers import Layer, Patchwork
+from app.links import Links
+from app.opening import Opened, open_all, tell_what_is_missing
 from app.progress import at_work
+from app.query import to_address
 from app.review import with_verdicts
+from app.visitor import MOMENT, POLL, visitor
 from severstal_xai.checkpoint import Checkpoint
 from severstal_xai.classes import CLASSES
-from severstal_xai.errors import InputError
-from severstal_xai.manifest import Manifest, Patch
+from severstal_xai.manifest import Patch
 from severstal_xai.operating_point import OperatingPoint
 
 _SISE = CATALOGUE["sise"].title
-_MOMENT = 0.3
-"""Seconds for which the page waits for what is quickly made, rather than draw it twice."""
-_POLL = 0.75
-"""Seconds between two looks at what is being made; each takes the interpreter from who makes it."""
 
 
 @dataclass(frozen=True)
@@ -43,62 +41,50 @@ class _Subject:
     point: OperatingPoint | None
 
 
-def show() -> None:
+def show(links: Links) -> None:
     """Draw the page."""
-    with messages.stopped_by_wrong_input(messages.WRONG_START):
-        folders = loading.folders()
-    with messages.stopped_by_wrong_input(messages.NO_DATA):
-        manifest = loading.open_data(folders.data)
-    with messages.stopped_by_wrong_input(messages.NO_MODEL):
-        checkpoint = loading.open_model(folders.run)
-    known, remarks = loading.known_patches(folders.run, checkpoint, manifest)
+    opened = open_all()
+    manifest, checkpoint = opened.manifest, opened.checkpoint
     with st.sidebar:
         reader = judging.reader_now()
         kinds, _ = loading.kinds_of_verdicts(reader)
-        name = choose_patch(with_verdicts(known, kinds))
+        _ways_back(opened, links)
+        name = choose_patch(with_verdicts(opened.known, kinds))
         patch = None if name is None else manifest.find(name)
         questions = st.container()
-        panels.provenance(folders, checkpoint, manifest)
-    if checkpoint.card.data_checksum != manifest.checksum:
-        messages.warn(messages.OTHER_DATA)
-    for advice, detail in remarks:
-        if advice != messages.WRONG_THRESHOLDS:  # said below
-            messages.warn(advice, detail)
+        panels.provenance(opened.folders, checkpoint, manifest)
+    tell_what_is_missing(opened)
     if patch is None:
-        loading.jobs().watch(_visitor(), [])
-        say_why_none_is_chosen()
+        loading.jobs().watch(visitor(), [])
+        say_why_no_patch()
         st.stop()
     with messages.stopped_by_wrong_input(messages.DAMAGED_PATCH):
-        subject = _subject(manifest, checkpoint, patch, _operating_point(folders.run, checkpoint))
+        subject = _subject(opened, patch)
     with questions:
         question = choose_question(subject.probabilities)
     if question is None:
-        loading.jobs().watch(_visitor(), [])
+        loading.jobs().watch(visitor(), [])
         say_why_nothing_is_asked()
         st.stop()
     _draw(subject, question, reader)
 
 
-def _visitor() -> str:
-    """Return what tells this session from the others."""
-    name: str = st.session_state.setdefault("visitor", uuid4().hex)
-    return name
+def _ways_back(opened: Opened, links: Links) -> None:
+    """Draw the buttons that lead to the queue and to the patch's strip, each narrowed as this page is."""
+    name = st.query_params.get(PATCH)
+    to_queue, to_strip = st.columns(2)
+    if to_queue.button("Queue", width="stretch", help="With the same filters and order."):
+        links.queue(to_address(filters.query_of_the_address()))
+    known = name in opened.known.index
+    if to_strip.button("Its strip", width="stretch", disabled=not known, help="All six windows of it."):
+        strip = opened.manifest.find(str(name)).strip
+        links.strip({STRIP: strip, **to_address(filters.query_of_the_address())})
 
 
-def _subject(
-    manifest: Manifest, checkpoint: Checkpoint, patch: Patch, point: OperatingPoint | None
-) -> _Subject:
-    grey, mask = manifest.read_image(patch), manifest.read_mask(patch)
-    return _Subject(patch, grey, mask, checkpoint, loading.probabilities(checkpoint, patch, grey), point)
-
-
-def _operating_point(run: Path, checkpoint: Checkpoint) -> OperatingPoint | None:
-    """Return the thresholds; where they cannot be used say so and go on without."""
-    try:
-        return loading.operating_point(run, checkpoint)
-    except InputError as error:
-        messages.warn(messages.WRONG_THRESHOLDS, str(error))
-        return None
+def _subject(opened: Opened, patch: Patch) -> _Subject:
+    grey, mask = opened.manifest.read_image(patch), opened.manifest.read_mask(patch)
+    probabilities = loading.probabilities(opened.checkpoint, patch.image_sha256, grey)
+    return _Subject(patch, grey, mask, opened.checkpoint, probabilities, opened.point)
 
 
 def _requests(subject: _Subject, question: Question) -> dict[str, Request]:
@@ -121,14 +107,14 @@ def _wishes(subject: _Subject, requests: Iterable[Request]) -> list[Wish]:
 
 def _draw(subject: _Subject, question: Question, reader: str) -> None:
     """Draw all that is ready, and have made what is not; while there is something to wait for a part is drawn again."""
-    jobs, visitor, requests = loading.jobs(), _visitor(), _requests(subject, question)
-    jobs.watch(visitor, _wishes(subject, requests.values()))
-    jobs.wait(list(requests.values()), _MOMENT)
-    states = {title: jobs.state(visitor, request) for title, request in requests.items()}
+    jobs, session, requests = loading.jobs(), visitor(), _requests(subject, question)
+    jobs.watch(session, _wishes(subject, requests.values()))
+    jobs.wait(list(requests.values()), MOMENT)
+    states = {title: jobs.state(session, request) for title, request in requests.items()}
     working = any(map(at_work, states.values()))
     panels.heading(subject.patch, subject.probabilities, subject.point)
     with st.container(key="live"):
-        st.fragment(_live, run_every=_POLL if working else None)(subject, question.target, requests, states)
+        st.fragment(_live, run_every=POLL if working else None)(subject, question.target, requests, states)
     remarks = st.empty()  # those on the patch before go at once, and what comes below keeps its place
     with remarks.container():
         panels.preview(states)
@@ -136,7 +122,7 @@ def _draw(subject: _Subject, question: Question, reader: str) -> None:
             title: requests[title] for title, state in states.items() if isinstance(state, Failed | Cancelled)
         }
         if unmade:
-            panels.try_again(list(unmade), partial(jobs.ask_again, visitor, *unmade.values()))
+            panels.try_again(list(unmade), partial(jobs.ask_again, session, *unmade.values()))
     first, request = next(iter(requests.items()))
     with st.container(border=True):
         heat = judging.heat_of(request, states[first])
@@ -165,13 +151,13 @@ def _live(
         requests: What is made, by the methods' titles.
         drawn: How it stood when the whole page was drawn.
     """
-    jobs, visitor = loading.jobs(), _visitor()
-    jobs.seen(visitor)
-    states = {title: jobs.state(visitor, request) for title, request in requests.items()}
+    jobs, session = loading.jobs(), visitor()
+    jobs.seen(session)
+    states = {title: jobs.state(session, request) for title, request in requests.items()}
     if any(at_work(drawn[title]) != at_work(state) for title, state in states.items()):
         st.rerun()
     layers = [Layer(title, state, subject.probabilities[target]) for title, state in states.items()]
     panels.pictures(subject.patch, subject.grey, subject.mask, target, layers)
     for title, state in states.items():
         if isinstance(state, Queued | Running):
-            progress.draw(title, state, partial(jobs.cancel, visitor, requests[title]))
+            progress.draw(title, state, partial(jobs.cancel, session, requests[title]))

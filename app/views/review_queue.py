@@ -1,21 +1,21 @@
 """The review queue: all patches as a table or as thumbnails, narrowed and sorted, each a click away from its own page."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from app import filters, judging, loading, messages, tiles
+from app import filters, judging, loading, tiles
+from app.filters import PATCH
+from app.links import Links
+from app.opening import open_all, tell_what_is_missing
 from app.query import to_address
 from app.review import narrowed, with_verdicts
 from app.words import class_title
 from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest
-
-Open = Callable[[str, Mapping[str, str]], NoReturn]
-"""Opens a patch's page: the patch's name, and what else the address is to hold."""
 
 _SHEET = 24
 """Thumbnails on a sheet."""
@@ -41,7 +41,9 @@ _COLUMNS = {
     ),
     "answer": st.column_config.TextColumn("Answer is"),
     "group": st.column_config.TextColumn(
-        "Evidence", help="Is the answer right, and does the evidence lie on the marked defect?"
+        "Evidence",
+        width="medium",
+        help="Is the answer right, and does the evidence lie on the marked defect?",
     ),
     "verdict": st.column_config.TextColumn("Verdicts", help="What inspectors said of it."),
     "flagged": st.column_config.CheckboxColumn("Flagged", help="By the thresholds of the operating point."),
@@ -52,15 +54,10 @@ _COLUMNS = {
 }
 
 
-def show(open_patch: Open) -> None:
+def show(links: Links) -> None:
     """Draw the page."""
-    with messages.stopped_by_wrong_input(messages.WRONG_START):
-        folders = loading.folders()
-    with messages.stopped_by_wrong_input(messages.NO_DATA):
-        manifest = loading.open_data(folders.data)
-    with messages.stopped_by_wrong_input(messages.NO_MODEL):
-        checkpoint = loading.open_model(folders.run)
-    known, remarks = loading.known_patches(folders.run, checkpoint, manifest)
+    opened = open_all()
+    known = opened.known
     query = filters.query_of_the_address()
     kinds, more = loading.kinds_of_verdicts(judging.reader_now())
     with st.sidebar:
@@ -68,8 +65,7 @@ def show(open_patch: Open) -> None:
         filters.draw(query, _FILTERS)
         st.button("Start over", on_click=st.query_params.clear, help="Takes all filters back.")
     rows = narrowed(with_verdicts(known, kinds), query)
-    for advice, detail in (*remarks, *more):
-        messages.warn(advice, detail)
+    tell_what_is_missing(opened, more)
     st.subheader(_heading(len(rows), len(known)), anchor=False)
     if rows.empty:
         st.info("No patch matches. Widen the filters on the left, or start over.")
@@ -82,9 +78,9 @@ def show(open_patch: Open) -> None:
         key="queue_look",
         label_visibility="collapsed",
     )
-    opened = _table(rows) if look == "Table" else _sheet(rows, manifest)
-    if opened is not None:
-        open_patch(opened, to_address(query))
+    clicked = _table(rows) if look == "Table" else _sheet(rows, opened.manifest)
+    if clicked is not None:
+        links.patch({PATCH: clicked, **to_address(query)})
 
 
 def _heading(shown: int, known: int) -> str:
@@ -106,7 +102,7 @@ def _table(rows: pd.DataFrame) -> str | None:
             .map(lambda answer: str(answer).replace("_", " "), na_action="ignore")
             .to_numpy(),
             "flagged": rows["flagged"].to_numpy(),
-            "group": rows["group"].to_numpy(),
+            "group": rows["group"].fillna("").to_numpy(),
             "verdict": [filters.kinds_in_words(kinds) for kinds in rows["verdict"]],
         }
     )

@@ -23,20 +23,22 @@ from severstal_xai.overlay import heat_colours
 from severstal_xai.strips import PATCH_SIZE
 
 Start = Callable[[Path, Path, Path], AbstractContextManager[str]]
+QUICK = "method=grad_cam&compare=none"
+"""For who walks from page to page: SISE takes seconds a patch."""
 SQUARE = 60
 """The side of the made data's defects; its corner lies at 40 times the class less 20."""
 
 
 def visit(page: Page, address: str, name: str = "") -> None:
     """Open a page and wait until both explanations are there."""
-    page.goto(f"{address}/?patch={name}" if name else address)
+    page.goto(f"{address}/patch?patch={name}" if name else f"{address}/patch")
     wait_for_pictures(page, name)
 
 
-def wait_for_pictures(page: Page, name: str) -> None:
+def wait_for_pictures(page: Page, name: str, *methods: str) -> None:
     expect(page.get_by_role("heading", name=f"Patch {name}", exact=False)).to_be_visible()
-    expect(page.get_by_alt_text(f"Patch {name} with the heat of Grad-CAM", exact=False)).to_be_visible()
-    expect(page.get_by_alt_text(f"Patch {name} with the heat of SISE", exact=False)).to_be_visible()
+    for method in methods or ("Grad-CAM", "SISE"):
+        expect(page.get_by_alt_text(f"Patch {name} with the heat of {method}", exact=False)).to_be_visible()
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -91,20 +93,41 @@ def alike(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def test_a_visitor_walks_from_patch_to_patch(page: Page, address: str) -> None:
-    page.goto(address)
-    wait_for_pictures(page, "strip03_0")
-    assert page.url.endswith("?patch=strip03_0")
+    page.goto(f"{address}/patch?{QUICK}")
+    wait_for_pictures(page, "strip03_0", "Grad-CAM")
+    assert page.url.endswith(f"?{QUICK}&patch=strip03_0")
     expect(page.get_by_role("button", name="Previous")).to_be_disabled()
     page.get_by_role("button", name="Next").click()
-    wait_for_pictures(page, "strip13_0")
+    wait_for_pictures(page, "strip13_0", "Grad-CAM")
     choose(page, "Marked as", "3 · scratches and scabs")
-    wait_for_pictures(page, "strip33_0")
-    assert sorted(page.url.partition("?")[2].split("&")) == ["label=3", "patch=strip33_0"]
+    wait_for_pictures(page, "strip33_0", "Grad-CAM")
+    assert sorted(page.url.partition("?")[2].split("&")) == sorted(
+        [*QUICK.split("&"), "label=3", "patch=strip33_0"]
+    )
     choose(page, "Marked as", "all classes")
-    wait_for_pictures(page, "strip03_0")
+    wait_for_pictures(page, "strip03_0", "Grad-CAM")
     choose(page, "Patch (5 in the list)", "strip43_0 · class 4")
-    wait_for_pictures(page, "strip43_0")
+    wait_for_pictures(page, "strip43_0", "Grad-CAM")
     expect(page.get_by_text("The model disagrees")).to_be_visible()
+
+
+def test_who_clicks_a_window_of_a_strip_gets_its_patch_and_finds_back(page: Page, address: str) -> None:
+    page.goto(f"{address}/?label=3")
+    expect(page.get_by_role("heading", name="Strip strip33")).to_be_visible()
+    heat = page.get_by_alt_text("Patch strip33_0 with the heat of Grad-CAM", exact=False)
+    expect(heat).to_be_visible()
+    left, whole = heat.bounding_box(), page.locator(".heats").bounding_box()
+    assert left is not None
+    assert whole is not None
+    assert abs((left["x"] - whole["x"]) / whole["width"] - 32 / 1600) < 0.002
+    expect(page.get_by_text("Not in the data").first).to_be_visible()
+    page.get_by_role("button", name="Window 1").last.click()
+    wait_for_pictures(page, "strip33_0", "Grad-CAM")
+    page.get_by_role("button", name="Its strip").click()
+    expect(page.get_by_role("heading", name="Strip strip33")).to_be_visible()
+    assert sorted(page.url.partition("?")[2].split("&")) == ["label=3", "strip=strip33"]
+    page.get_by_role("link", name="Review queue").click()
+    expect(page.get_by_role("heading", name="5 patches of 20")).to_be_visible()
 
 
 def test_a_shared_address_shows_its_patch_with_the_outline_on_the_defect(
@@ -219,14 +242,14 @@ def test_an_empty_place_fills_as_the_page_advises(
         expect(page.get_by_text("There is no trained model to ask.")).to_be_visible()
 
         shutil.copytree(planted_run, run)
-        page.reload()
-        wait_for_pictures(page, "strip03_0")
+        page.goto(f"{address}/patch?{QUICK}")
+        wait_for_pictures(page, "strip03_0", "Grad-CAM")
 
         (data / "images/strip03_0.png").write_bytes(b"not an image")
         page.reload()
         expect(page.get_by_text("This patch cannot be shown.")).to_be_visible()
         page.get_by_role("button", name="Next").click()
-        wait_for_pictures(page, "strip13_0")
+        wait_for_pictures(page, "strip13_0", "Grad-CAM")
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +273,7 @@ def slow_address(
 def test_a_first_map_comes_and_sharpens_under_what_the_user_has_set_and_another_is_cancelled(
     page: Page, slow_address: str
 ) -> None:
-    page.goto(f"{slow_address}/?patch=strip33_0&effort=fast")
+    page.goto(f"{slow_address}/patch?patch=strip33_0&effort=fast")
     first = page.get_by_alt_text("Patch strip33_0 with a first heat of SISE", exact=False)
     expect(first).to_be_visible()
     note = page.get_by_text("first map, from")
@@ -267,7 +290,7 @@ def test_a_first_map_comes_and_sharpens_under_what_the_user_has_set_and_another_
     transforms = page.locator(".stack").evaluate_all("stacks => stacks.map(stack => stack.style.transform)")
     assert all(transform.startswith("scale(1.5)") for transform in transforms)
 
-    page.goto(f"{slow_address}/?patch=strip43_0&effort=paper&compare=none")
+    page.goto(f"{slow_address}/patch?patch=strip43_0&effort=paper&compare=none")
     expect(page.get_by_alt_text("Patch strip43_0 with a first heat of SISE", exact=False)).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("cancelled, from")).to_be_visible()

@@ -72,16 +72,28 @@ def verdicts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Any:
     def opened(
-        data: Path, run: Path, *more: str, address: str | None = None, patient: bool = True, **question: str
+        data: Path,
+        run: Path,
+        *more: str,
+        address: str | None = None,
+        patient: bool = True,
+        at: str = "patch",
+        **question: str,
     ) -> AppTest:
         monkeypatch.setattr("sys.argv", ["app/main.py", "--data", str(data), "--run", str(run), *more])
-        page = AppTest.from_file(MAIN, default_timeout=60)
+        page = go_to(AppTest.from_file(MAIN, default_timeout=60), at)
         if address is not None:
             page.query_params["patch"] = address
         page.query_params.update(question)
         return settled(page.run()) if patient else page.run()
 
     return opened
+
+
+def go_to(page: AppTest, name: str) -> AppTest:
+    """Go to a page: AppTest goes to files alone, and a page that is a function is told by its address."""
+    page._page_hash = calc_hash(name)
+    return page
 
 
 def settled(page: AppTest) -> AppTest:
@@ -146,7 +158,7 @@ def test_an_unknown_argument_is_named(open_page: Any, made_data: Manifest, plant
     page = open_page(made_data.root, planted_run, "--port", "80")
     said = page.error[0].value
     assert "argument `--port`" in said
-    assert "`streamlit run app/main.py -- --data DIR --run DIR`" in said
+    assert "`streamlit run app/main.py -- --data DIR --run DIR [--strips DIR]`" in said
     assert "--" not in re.sub(r"`[^`]+`", "", said)  # outside of code the page makes a long dash of it
     assert "streamlit run app/main.py -- --data" in page.code[0].value
 
@@ -187,7 +199,7 @@ def test_data_prepared_anew_is_seen(
     page = open_page(data_copy, planted_run)
     write_manifest(data_copy, [patch for patch in made_data.patches if patch.label != 0])
     assert "not in this data" in words(page.run())  # the patch of class 0 that was shown
-    assert len(page.selectbox(key="chosen").options) == 4
+    assert len(page.selectbox(key="chosen patch").options) == 4
 
 
 def test_an_address_of_no_patch_shows_no_patch(
@@ -196,7 +208,7 @@ def test_an_address_of_no_patch_shows_no_patch(
     page = open_page(made_data.root, planted_run, address="../../etc/passwd")
     assert "names a patch that is not in this data" in words(page)
     assert not page.get("bidi_component")
-    page.selectbox(key="chosen").select("strip23_0").run()
+    page.selectbox(key="chosen patch").select("strip23_0").run()
     assert page.query_params["patch"] == "strip23_0"
     assert "not in this data" not in words(page)
 
@@ -204,7 +216,7 @@ def test_an_address_of_no_patch_shows_no_patch(
 def test_an_address_wins_over_the_filters(open_page: Any, made_data: Manifest, planted_run: Path) -> None:
     page = open_page(made_data.root, planted_run, address="strip41_0")
     assert page.selectbox(key="split").value == Split.TRAIN
-    assert page.selectbox(key="chosen").value == "strip41_0"
+    assert page.selectbox(key="chosen patch").value == "strip41_0"
     page.selectbox(key="split").select(Split.VALIDATION).run()
     assert page.query_params["patch"] == "strip02_0"
 
@@ -214,9 +226,12 @@ def test_only_mistakes_are_listed_where_the_predictions_are_known(
 ) -> None:
     answer(made_data, run_copy, [0, 3, 2, 3, 3])
     page = open_page(made_data.root, run_copy)
-    assert "strip13_0 · class 1 → 3" in page.selectbox(key="chosen").options
+    assert "strip13_0 · class 1 → 3" in page.selectbox(key="chosen patch").options
     page.selectbox(key="answer").select(Answer.WRONG).run()
-    assert page.selectbox(key="chosen").options == ["strip13_0 · class 1 → 3", "strip43_0 · class 4 → 3"]
+    assert page.selectbox(key="chosen patch").options == [
+        "strip13_0 · class 1 → 3",
+        "strip43_0 · class 4 → 3",
+    ]
     assert page.query_params["answer"] == "wrong"
 
 
@@ -386,7 +401,7 @@ def test_the_steps_of_sise_are_shown_to_who_asks_for_them(
         "Nothing is left.",
     ):
         assert said in shown
-    page.button(key="Next").click().run()
+    page.button(key="Next patch").click().run()
     settled(page)
     assert len(steps(page)) == 1, "it stays open with the next patch"
 
@@ -476,10 +491,10 @@ def test_another_patch_lets_the_last_one_s_explanation_go(
     page = open_page(made_data.root, planted_run, patient=False)
     assert slow.begun.wait(60)
     slow.begun.clear()
-    page.button(key="Next").click().run()
+    page.button(key="Next patch").click().run()
     slow.go_on.set()
     settled(page)
-    page.button(key="Previous").click()
+    page.button(key="Previous patch").click()
     slow.go_on.clear()
     slow.begun.clear()
     page.run()
@@ -587,6 +602,12 @@ def test_a_verdict_that_cannot_be_saved_stays_on_the_page(
     page.button(key="verdict_save").click().run()
     (entry,) = open_store(str(verdicts)).history("strip33_0")
     assert entry.verdict.note == "sure"
+    assert "This was not saved" not in words(page)
+    lock.execute("BEGIN EXCLUSIVE")
+    page.button(key="verdict_undo").click().run(timeout=120)
+    lock.execute("ROLLBACK")
+    assert "This was not saved" in words(page)
+    assert len(open_store(str(verdicts)).history("strip33_0")) == 1
 
 
 def test_without_its_database_the_page_says_so_and_shows_the_rest(
@@ -600,17 +621,11 @@ def test_without_its_database_the_page_says_so_and_shows_the_rest(
     assert "People marked it **3" in words(page)
 
 
-def open_queue(page: AppTest) -> AppTest:
-    """Go to the queue: AppTest goes to files alone, and a page that is a function is told by its address."""
-    page._page_hash = calc_hash("queue")
-    return page.run()
-
-
 def test_the_queue_lists_what_its_address_asks_for(
     open_page: Any, made_data: Manifest, run_copy: Path
 ) -> None:
     answer(made_data, run_copy, [0, 3, 2, 3, 3])
-    page = open_queue(open_page(made_data.root, run_copy, answer="wrong", sort="name"))
+    page = open_page(made_data.root, run_copy, answer="wrong", sort="name", at="queue")
     assert "2 patches of 20" in words(page)
     table = page.dataframe[0].value
     assert list(table["patch"]) == ["strip13_0", "strip43_0"]
@@ -621,7 +636,54 @@ def test_the_queue_lists_what_its_address_asks_for(
 
 
 def test_the_queue_refuses_an_address_in_words(open_page: Any, made_data: Manifest, run_copy: Path) -> None:
-    page = open_queue(open_page(made_data.root, run_copy, low="2"))
+    page = open_page(made_data.root, run_copy, low="2", at="queue")
     assert "low '2', expected a number from 0 to 1" in page.error[0].value.replace("\\", "")
     page.button[0].click().run()
     assert not page.error
+
+
+def strip_data(page: AppTest) -> dict[str, Any]:
+    """The data of the strip's component."""
+    (found,) = [
+        element.proto for element in page.get("bidi_component") if "strip" in element.proto.component_name
+    ]
+    data: dict[str, Any] = json.loads(found.json)
+    return data
+
+
+def test_the_page_begins_with_a_strip_and_says_of_each_window_what_is_known(
+    open_page: Any, made_data: Manifest, run_copy: Path
+) -> None:
+    answer(made_data, run_copy, [0, 3, 2, 3, 3])
+    page = open_page(made_data.root, run_copy, at="", label="4")
+    assert page.query_params["strip"] in ("strip43", ["strip43"])
+    assert "People marked **4 · torn plates**. Of 1 window the model finds a defect on **1**." in words(page)
+    strip = strip_data(page)
+    first, *others = strip["panes"]
+    assert (first["patch"], first["title"]) == ("strip43_0", "3 · scratches and scabs")
+    assert first["lines"] == ["probability 60.0 %", "marked 4 · torn plates"]
+    assert first["heat"]["note"] == "hottest pixel 0.60", (
+        "the map is 1, and the heat its answer's probability"
+    )
+    assert [one["title"] for one in others] == ["Not in the data"] * 5
+    assert [outline["title"] for outline in strip["outlines"]] == ["4 · torn plates"]
+    assert page.button(key="Next strip").disabled
+
+
+def test_a_strip_goes_on_to_the_next_and_a_damaged_patch_leaves_the_others(
+    open_page: Any, data_copy: Path, planted_run: Path
+) -> None:
+    (data_copy / "images/strip13_0.png").write_bytes(b"not an image")
+    page = open_page(data_copy, planted_run, at="", sort="name")
+    assert "Strip strip03" in words(page)
+    page.button(key="Next strip").click()
+    page = settled(page.run())
+    assert "No window of it can be shown." in words(page)
+    assert strip_data(page)["panes"][0]["title"] == "Cannot be shown"
+    assert "13" in strip_data(page)["panes"][0]["lines"][0]
+
+
+def test_an_address_of_no_strip_shows_none(open_page: Any, made_data: Manifest, planted_run: Path) -> None:
+    page = open_page(made_data.root, planted_run, at="", strip="../../etc/passwd")
+    assert "names a strip that is not in this data" in words(page)
+    assert not page.get("bidi_component")

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from explain.compare import Comparison, Difference, compare, main, read_rows, tabulate
+from explain.compare import Comparison, Difference, compare, main, tabulate
 from explain.evaluation.evidence import Group
+from explain.evaluation.per_patch import read_rows
 from explain.evaluation.summary import METRICS
 from severstal_xai.errors import InputError
 

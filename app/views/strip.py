@@ -1,0 +1,194 @@
+"""One strip: the whole of it, its six windows, what people marked, what the model says of each, and why."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from app import judging, loading, messages, panels, progress
+from app.asking import Look, address_of, choose_look, say_why_nothing_is_asked, usual_class
+from app.catalogue import CATALOGUE, request_for
+from app.chooser import choose_strip, say_why_no_strip
+from app.explanations import Request, explain
+from app.filters import PATCH, query_of_the_address
+from app.jobs import State, Wish
+from app.layers import Layer
+from app.links import Links
+from app.opening import Opened, open_all, tell_what_is_missing
+from app.progress import at_work
+from app.query import to_address
+from app.review import with_verdicts
+from app.strip_picture import Pane, StripPicture, draw
+from app.strip_subject import SeenWindow, StripSubject, read_subject
+from app.visitor import MOMENT, POLL, visitor
+from app.words import class_title, percent, plain
+from severstal_xai.classes import CLASSES, SOUND
+from severstal_xai.operating_point import OperatingPoint, flagged_as
+
+_CLICKED = "clicked window"
+"""Where a click is kept until the page is drawn as a whole: from a part of it no other page can be opened."""
+
+
+def show(links: Links) -> None:
+    """Draw the page."""
+    opened = open_all()
+    kinds, more = loading.kinds_of_verdicts(judging.reader_now())
+    with st.sidebar:
+        name = choose_strip(with_verdicts(opened.known, kinds))
+        look_of = st.container()
+        panels.provenance(opened.folders, opened.checkpoint, opened.manifest)
+    tell_what_is_missing(opened, more)
+    if name is None:
+        loading.jobs().watch(visitor(), [])
+        say_why_no_strip()
+        st.stop()
+    with look_of:
+        look = choose_look()
+    if look is None:
+        loading.jobs().watch(visitor(), [])
+        say_why_nothing_is_asked()
+        st.stop()
+    if clicked := st.session_state.pop(_CLICKED, None):
+        links.patch({PATCH: clicked, **to_address(query_of_the_address()), **address_of(look)})
+    subject = read_subject(opened, loading.strips(opened.manifest)[name], kinds)
+    _draw(opened, subject, look)
+
+
+def _draw(opened: Opened, subject: StripSubject, look: Look) -> None:
+    """Draw the strip, and have its heat made; while there is something to wait for a part is drawn again."""
+    jobs, point = loading.jobs(), opened.point
+    requests = _requests(opened, subject, look)
+    jobs.watch(visitor(), _wishes(opened, subject, requests))
+    jobs.wait(list(requests.values()), MOMENT)
+    states = _states(requests)
+    working = any(map(at_work, states.values()))
+    if subject.problem:
+        messages.warn(messages.NO_WHOLE_STRIP, subject.problem)
+    st.subheader(f"Strip {plain(subject.name)}", anchor=False)
+    st.write(in_words(subject, point))
+    title = CATALOGUE[look.method].title
+
+    def live() -> None:
+        jobs.seen(visitor())
+        now = _states(requests)
+        if working and not any(map(at_work, now.values())):
+            st.rerun()
+        panes = [_pane(window, now.get(window.window.index), title, point) for window in subject.windows]
+        clicked = draw(
+            StripPicture(subject.name, subject.grey, subject.whole, subject.outlines, panes, title)
+        )
+        progress.draw_together(title, list(now.values()), lambda: _cancel(requests))
+        if clicked is not None:
+            st.session_state[_CLICKED] = clicked
+            st.rerun()
+
+    with st.container(key="live"):
+        st.fragment(live, run_every=POLL if working else None)()
+    _say_how_to_read()
+    unmade = [requests[index] for index, state in states.items() if progress.is_unmade(state)]
+    if unmade:
+        panels.try_again([title], partial(jobs.ask_again, visitor(), *unmade))
+
+
+def _say_how_to_read() -> None:
+    st.caption(
+        "Click a window to see it large, to judge it, and to see why. The heat shows what speaks for the model's answer, or for the "
+        "likeliest defect where it answers “sound”: the method's map times the probability of that class, on one scale for all strips. "
+        "Dark means: nothing found. Hatched: not part of the data."
+    )
+
+
+def _requests(opened: Opened, subject: StripSubject, look: Look) -> dict[int, Request]:
+    """Return the maps that are wanted, by the windows' indices."""
+    weights = opened.checkpoint.card.weights_sha256
+    return {
+        seen.window.index: request_for(
+            look.method, look.effort, usual_class(seen.steel.probabilities), weights, seen.steel.image
+        )
+        for seen in subject.windows
+        if seen.steel
+    }
+
+
+def _wishes(opened: Opened, subject: StripSubject, requests: Mapping[int, Request]) -> list[Wish]:
+    """Return the jobs, the windows with the likeliest defects first."""
+    steel = {seen.window.index: seen.steel for seen in subject.windows if seen.steel}
+    first = sorted(requests, key=lambda index: steel[index].probabilities[SOUND.id])
+    model = opened.checkpoint.model
+    return [
+        Wish(requests[index], partial(explain, requests[index], model, steel[index].grey)) for index in first
+    ]
+
+
+def _states(requests: Mapping[int, Request]) -> dict[int, State]:
+    jobs = loading.jobs()
+    return {index: jobs.state(visitor(), request) for index, request in requests.items()}
+
+
+def _cancel(requests: Mapping[int, Request]) -> None:
+    for request in requests.values():
+        loading.jobs().cancel(visitor(), request)
+
+
+def in_words(subject: StripSubject, point: OperatingPoint | None) -> str:
+    """Return in Markdown what people and the model say of a strip."""
+    patches = [seen.patch for seen in subject.windows if seen.patch]
+    marked = sorted({patch.label for patch in patches} - {SOUND.id})
+    people = (
+        f"People marked {_classes(marked)}. "
+        if marked
+        else "People marked no defect on the windows that are kept. "
+    )
+    shares = [seen.steel.probabilities for seen in subject.windows if seen.steel]
+    if not shares:
+        return people + "No window of it can be shown."
+    looked = f"Of {len(shares)} windows" if len(shares) > 1 else "Of 1 window"
+    if point is None:
+        found = sum(int(np.argmax(one)) != SOUND.id for one in shares)
+        return f"{people}{looked} the model finds a defect on **{found or 'none'}**."
+    flagged = sum(bool(flagged_as(point, one)) for one in shares)
+    return f"{people}{looked} **{flagged or 'none'}** {'are' if flagged > 1 else 'is'} flagged for an inspector to look at."
+
+
+def _classes(labels: Sequence[int]) -> str:
+    return " and ".join(f"**{class_title(label)}**" for label in labels)
+
+
+def _pane(seen: SeenWindow, state: State | None, title: str, point: OperatingPoint | None) -> Pane:
+    name = "" if seen.patch is None else seen.patch.patch
+    place = (seen.window.index, seen.window.x, name)
+    if seen.steel is None or state is None:
+        words = "Cannot be shown" if seen.patch else "Not in the data"
+        return Pane(*place, words, (seen.words,), CLASSES[SOUND.id].colour, None, seen=False)
+    shares = seen.steel.probabilities
+    answer = int(np.argmax(shares))
+    layer = Layer(title, state, shares[usual_class(shares)])
+    return Pane(
+        *place,
+        class_title(answer),
+        _lines(seen, shares, point),
+        CLASSES[answer].colour,
+        layer,
+        remarkable=bool(flagged_as(point, shares)) if point else answer != SOUND.id,
+    )
+
+
+def _lines(seen: SeenWindow, shares: Sequence[float], point: OperatingPoint | None) -> tuple[str, ...]:
+    answer = int(np.argmax(shares))
+    judged = f"judged: {seen.verdict}" if seen.verdict else ""
+    lines = (f"probability {percent(shares[answer])}", _people(seen, answer), _flagged(shares, point), judged)
+    return tuple(filter(None, lines))
+
+
+def _people(seen: SeenWindow, answer: int) -> str:
+    if seen.patch is None:
+        return f"not in the data: {seen.words}"
+    return "marked the same" if seen.patch.label == answer else f"marked {class_title(seen.patch.label)}"
+
+
+def _flagged(shares: Sequence[float], point: OperatingPoint | None) -> str:
+    if point is None:
+        return ""
+    labels = flagged_as(point, shares)
+    return f"flagged: class {' and '.join(map(str, labels))}" if labels else "not flagged"
