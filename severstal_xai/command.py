@@ -14,7 +14,7 @@ import sys
 import types
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -68,6 +68,8 @@ def parse_settings(
     wrong = _what_is_wrong_with(chosen, list(inspect.signature(schema).parameters)) if chosen else ""
     if wrong:
         parser.error(f"--config {chosen}: {wrong}")
+    if empty := _first_empty_path(schema, arguments):
+        parser.error(f"--{empty} '': empty, expected a path")
     groups = [name for name, hint in get_type_hints(schema).items() if dataclasses.is_dataclass(hint)]
     flat = _first_that_is_no_group(chosen, groups) if chosen else ""
     if flat:
@@ -181,6 +183,24 @@ def _join_lists(schema: type, arguments: Sequence[str]) -> list[str]:
             taking.append(word)
             joined[-1] = f"{joined[-1].partition('=')[0]}={json.dumps(taking)}"
     return joined
+
+
+def _first_empty_path(schema: type, arguments: Sequence[str]) -> str:
+    """Return the first flag of a path after which nothing stands, as where a shell's variable is empty; else nothing.
+
+    The parser would take it for the folder that the command is called in, or for the default.
+    """
+    paths = {name for name, hint in get_type_hints(schema).items() if Path in {hint, *get_args(hint)}}
+    pairs = zip(arguments, [*arguments[1:], None], strict=True)
+    return next(
+        (
+            name
+            for word, after in pairs
+            for name in paths
+            if word == f"--{name}=" or (word == f"--{name}" and after == "")
+        ),
+        "",
+    )
 
 
 def _config_among(arguments: Sequence[str]) -> Path | None:

@@ -125,6 +125,8 @@ def test_wrong_usage_ends_with_2_and_names_what_is_wrong(
         (["--inner.rate=x"], "inner.rate x, expected a number"),
         (["--inner={rate: x}"], "inner.rate x, expected a number"),
         (["--inner={rat: 1}"], "inner.rat: not known, expected what --help shows"),
+        (["--source="], "--source '': empty, expected a path"),
+        (["--source", ""], "--source '': empty, expected a path"),
         (["--unit=sheet"], "unit sheet, expected one of patch, strip"),
         (["--strict=perhaps"], "strict perhaps, expected true or false"),
         (["--limits=abc"], "limits abc, expected values by name, such as {1: 2}"),
