@@ -31,7 +31,8 @@ STANDS_STILL = 0.99
 _FIRST = 24
 _FIRST_SHARE = 0.05
 _GROWTH = 1.4
-_DRAWS = 8
+_DRAWS, _EARLY_DRAWS = 8, 2
+"""Maps that may be the full one, to hold a round's map against, and a first one's, which is to be there soon."""
 _SIDE = 16
 """Masks are compared at so many pixels' height and width."""
 _LAST, _SECOND = 0.8, 0.1
@@ -87,13 +88,12 @@ def rounds_within(
     most = min(total, max(_FIRST, math.ceil(budget * total)))
     due = min(most, max(_FIRST, math.ceil(_FIRST_SHARE * total)))
     points = torch.cat([_small(scored) for scored in samples.stream.layers()])
-    foresight = _Foresight(points, generator=torch.Generator().manual_seed(0))
+    foresight = _Foresight(points, _DRAWS)
     sooner = sorted(share * total for share in early)
     for asked in samples.stream.ask(_at_most(progress, most)):
         if sooner and sooner[0] <= asked < due:
             sooner = [count for count in sooner if count > asked]
-            first = _Foresight(points, generator=torch.Generator().manual_seed(0))
-            yield first.conclude(samples, target, asked)
+            yield _Foresight(points, _EARLY_DRAWS).conclude(samples, target, asked)
         if due <= asked < total:
             found = foresight.conclude(samples, target, asked)
             yield found
@@ -124,8 +124,9 @@ def draw_plan(sizes: Sequence[int]) -> list[Float[Tensor, " _"]]:
 class _Foresight:
     """What was predicted in the last round, to be held against what this one measures."""
 
-    def __init__(self, points: Float[Tensor, "masks pixels"], generator: torch.Generator) -> None:
-        self._points, self._generator = points, generator
+    def __init__(self, points: Float[Tensor, "masks pixels"], draws: int) -> None:
+        self._points, self._draws = points, draws
+        self._generator = torch.Generator().manual_seed(0)
         self._before: tuple[Posterior, Bool[Tensor, " masks"]] | None = None
         self._widening = 1.0
 
@@ -139,7 +140,7 @@ class _Foresight:
         self._before = (posterior, known)
         likely = torch.where(known, measured, posterior.mean).clamp(0, 1)
         found = conclude(samples, target, _with(layers, likely, target), asked)
-        draws = posterior.draw(_DRAWS, self._generator) - posterior.mean
+        draws = posterior.draw(self._draws, self._generator) - posterior.mean
         agreements = []
         for error in draws * self._widening:
             possible = torch.where(known, measured, likely + error).clamp(0, 1)

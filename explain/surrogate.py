@@ -9,6 +9,7 @@ It is the posterior that is wanted, not its mean alone: drawn from it, whole set
 ones tell how far the map that they make may be from the true one.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -67,11 +68,16 @@ def predict(
     explained = torch.linalg.solve_triangular(best.factor, across.T, upper=False)
     prior = torch.exp(-squared_distances(points, points) / unit / (2 * best.length))
     prior.diagonal().add_(best.noise + _JITTER)
-    covariance = best.scale * (prior - explained.T @ explained)
+    covariance = (
+        prior - explained.T @ explained
+    )  # the scale comes last: of equal confidences it is so small that
+    unit_deviation = math.sqrt(
+        best.scale
+    )  # the processor would take a hundred times as long over each product
     return Posterior(
         mean=known.mean() + across @ best.weights,
-        deviation=covariance.diagonal().clamp_min(0).sqrt(),
-        spread=torch.linalg.cholesky(covariance),
+        deviation=unit_deviation * covariance.diagonal().clamp_min(0).sqrt(),
+        spread=unit_deviation * torch.linalg.cholesky(covariance),
     )
 
 

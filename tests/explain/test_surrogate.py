@@ -78,3 +78,7 @@ def test_equal_confidences_and_equal_points_are_no_trouble(points: Tensor) -> No
         posterior = predict(some, MEASURED, torch.full((len(MEASURED),), 0.3, dtype=torch.float64))
         torch.testing.assert_close(posterior.mean, torch.full((40,), 0.3, dtype=torch.float64))
         assert posterior.draw(2, torch.Generator().manual_seed(0)).isfinite().all()
+        kept = posterior.spread[posterior.spread != 0].abs()
+        assert (kept > torch.finfo(torch.float64).tiny).all(), (
+            "below that a processor takes a hundred times as long"
+        )
