@@ -12,8 +12,9 @@ from severstal_xai.overlay import Colour
 
 _HTML = '<div class="bars" role="list"></div>'
 _CSS = """
-.bars { font-family: var(--st-font); color: var(--st-text-color); font-size: 0.85rem; display: grid; gap: 0.35rem; }
-.row { display: grid; grid-template-columns: 11.5rem minmax(4rem, 1fr) minmax(3.2rem, auto) 7rem; gap: 0.6rem; align-items: center; }
+.bars { font-family: var(--st-font); color: var(--st-text-color); font-size: 0.85rem; }
+.bars { display: grid; grid-template-columns: fit-content(13rem) minmax(4rem, 1fr) minmax(3.2rem, auto) 7rem; gap: 0.35rem 0.6rem; }
+.row { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid; align-items: center; }
 .track { position: relative; height: 0.85rem; background: var(--st-secondary-background-color); border-radius: 2px; }
 .line { position: absolute; top: -0.15rem; bottom: -0.15rem; width: 2px; background: var(--st-text-color); }
 .reach { position: absolute; top: 50%; height: 2px; margin-top: -1px; background: var(--st-text-color); }
@@ -21,9 +22,9 @@ _CSS = """
 .reach::before { left: 0; }
 .reach::after { right: 0; }
 .fill { height: 100%; min-width: 1px; border-radius: 2px; }
-.unmarked .row { grid-template-columns: 11.5rem minmax(4rem, 1fr) minmax(3.2rem, auto); }
+.unmarked { grid-template-columns: fit-content(13rem) minmax(4rem, 1fr) minmax(3.2rem, auto); }
 .unmarked .mark { display: none; }
-.value { text-align: right; font-variant-numeric: tabular-nums; }
+.value { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .mark { opacity: 0.85; white-space: nowrap; }
 .marked { font-weight: 600; }
 button.name {

@@ -20,12 +20,13 @@ _CSS = """
 .matrix { border-collapse: separate; border-spacing: 2px; width: 100%; font-family: var(--st-font); color: var(--st-text-color);
   font-size: 0.85rem; font-variant-numeric: tabular-nums; table-layout: fixed; }
 caption { text-align: left; padding-bottom: 0.3rem; opacity: 0.8; }
-th { font-weight: 400; text-align: left; padding: 0.15rem 0.35rem; line-height: 1.2; vertical-align: bottom; overflow-wrap: anywhere; }
-thead th { text-align: center; }
-thead th:first-child { width: 26%; text-align: left; }
+th { font-weight: 400; text-align: left; padding: 0.15rem 0.35rem; line-height: 1.2; vertical-align: bottom; }
+thead th { text-align: center; font-size: 0.75rem; padding: 0.15rem 0; }
+thead th:first-child { width: 24%; text-align: left; }
+thead th:last-child { width: 11%; }
 tbody th { vertical-align: middle; }
 td { padding: 0; height: 2.7rem; text-align: center; border-radius: 3px; background: var(--st-secondary-background-color); }
-td.total { background: none; width: 10%; }
+td.total { background: none; }
 td > * {
   box-sizing: border-box; font: inherit; color: inherit; width: 100%; height: 100%; border: 0; border-radius: 3px; padding: 0.15rem 0;
   background: rgb(var(--tone) / var(--weight)); line-height: 1.2;

@@ -11,6 +11,7 @@ from app.opening import Opened
 from app.overview.panel import tell_remarks
 from app.words import percent, plain
 from severstal_xai.checkpoint import MODEL_FILE, ModelCard
+from severstal_xai.markdown import table
 from severstal_xai.operating_point import OperatingPoint
 from severstal_xai.scores import RunScores
 
@@ -32,7 +33,7 @@ def draw(opened: Opened, scores: RunScores | None) -> None:
         "Weights": f"`{card.weights_sha256[:_DIGITS]}`",
         "Flags": flags_in_words(opened.point),
     }
-    st.markdown("  \n".join(f"{name}: {words}" for name, words in lines.items() if words))
+    st.markdown(table(["", ""], [[name, words] for name, words in lines.items() if words]))
     tell_remarks(opened, messages.WRONG_THRESHOLDS)
     panels.thresholds(opened.point)
     st.caption(

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import messages, runs
+from app.catalogue import CATALOGUE
 from app.opening import Opened
 from app.overview import results
 from app.overview.methods import title_of
@@ -181,8 +182,9 @@ def in_words(found: Answers, titles: tuple[str, str]) -> str:
 
 def _draw_explanations(compared: Comparison, titles: tuple[str, str]) -> None:
     before, after = map(plain, titles)
-    first = [one for one in compared.differences if one.name.endswith(_AGAINST_MASKS)]
-    rest = [one for one in compared.differences[1:] if one not in first]
+    told_of = [one for one in compared.differences if one.name.partition(": ")[0] in CATALOGUE]
+    first = [one for one in told_of if one.name.endswith(_AGAINST_MASKS)]
+    rest = [one for one in told_of if one not in first]
     st.write(explanations_in_words(compared, first))
     header = ["", before, after, "change", ""]
     if first:
@@ -207,8 +209,7 @@ def explanations_in_words(compared: Comparison, against_masks: Sequence[Differen
 
 
 def difference_row(one: Difference) -> list[str]:
-    """Return a difference as a row of a table."""
+    """Return a difference of a method's as a row of a table."""
     method, _, measure = one.name.partition(": ")
-    name = f"{title_of(method)}: {measure}" if measure else one.name
     change = f"{one.change.value:+.1f} ({one.change.low:+.1f} to {one.change.high:+.1f})"
-    return [name, f"{one.before:.1f}", f"{one.after:.1f}", change, one.verdict]
+    return [f"{title_of(method)}: {measure}", f"{one.before:.1f}", f"{one.after:.1f}", change, one.verdict]

@@ -71,9 +71,12 @@ def in_words(counts: Sequence[Count]) -> str:
     right = whole[Group.RIGHT_ON_DEFECT] + elsewhere
     if not right:
         return f"Of {patches:,} patches with a marked defect none is named rightly."
+    said = f"Of {patches:,} patches with a marked defect {right:,} {'is' if right == 1 else 'are'} named rightly; "
+    if not elsewhere:
+        return said + "on each of these the evidence lies on the defect."
     return (
-        f"Of {patches:,} patches with a marked defect {right:,} {'is' if right == 1 else 'are'} named rightly; on **{elsewhere:,}** of these "
-        "the evidence lies elsewhere, so the answer may be right by luck."
+        said
+        + f"on **{elsewhere:,}** of these the evidence lies elsewhere, so the answer may be right by luck."
     )
 
 

@@ -73,8 +73,8 @@ def in_words(figures: Sequence[Figures]) -> str:
     best = max(methods, key=lambda name: first.measures[name].value)
     control = first.best_control
     said = (
-        f"**{title_of(best)}** has most of its heat on the marked defects, {_cell(first.measures[best])} %; the best map that knows "
-        f"nothing, {title_of(control)}, has {_cell(first.measures[control])} %."
+        f"Of the methods **{title_of(best)}** has the largest share of its heat on the marked defects: {_cell(first.measures[best])} %. "
+        f"The best map that knows nothing, {title_of(control)}, has {_cell(first.measures[control])} %."
     )
     useless = [title_of(name) for name in methods if not any(one.beaten[name] for one in figures)]
     if not useless:

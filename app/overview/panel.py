@@ -13,6 +13,9 @@ from app.opening import Opened
 from severstal_xai.bootstrap import Measure
 from severstal_xai.errors import InputError
 
+_TOGETHER = "\xa0"
+"""A blank at which no line is broken."""
+
 
 @contextmanager
 def told(advice: Advice, *runs: Path) -> Iterator[None]:
@@ -51,11 +54,12 @@ def without_places(text: str, *folders: Path) -> str:
 
 
 def in_brackets(measure: Measure) -> str:
-    """Return an interval of a share, in per cent; nothing where there is none.
+    r"""Return an interval of a share, in per cent; nothing where there is none, or none that has a width: it promises too much.
 
     Example:
         >>> in_brackets(Measure(0.5, 0.417, 0.6)), in_brackets(Measure(0.5, float("nan"), float("nan")))
-        (' (41.7 to 60.0)', '')
+        (' (41.7\xa0to\xa060.0)', '')
     """
-    known = measure.low == measure.low
-    return f" ({100 * measure.low:.1f} to {100 * measure.high:.1f})" if known else ""
+    if not measure.low < measure.high:
+        return ""
+    return f" ({100 * measure.low:.1f}{_TOGETHER}to{_TOGETHER}{100 * measure.high:.1f})"

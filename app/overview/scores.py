@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import messages
+from app import bars, messages
 from app.overview.panel import absent, in_brackets
 from app.words import class_title, percent
 from severstal_xai.bootstrap import Measure
@@ -12,10 +12,11 @@ from severstal_xai.markdown import table
 from severstal_xai.scores import RunScores
 
 _WHOLE = {
-    "top1": "right at the first guess (top-1)",
-    "top3": "right class among the three likeliest (top-3)",
-    "balanced_accuracy": "mean over the classes of what is found (balanced accuracy)",
+    "top1": "right at once (top-1)",
+    "top3": "in its first three (top-3)",
+    "balanced_accuracy": "found, mean of the classes",
 }
+_COLOUR = (47, 93, 124)
 
 
 def draw(scores: RunScores | None) -> None:
@@ -25,11 +26,12 @@ def draw(scores: RunScores | None) -> None:
         absent(messages.NO_SCORES)
         return
     st.write(in_words(scores))
-    st.markdown(table(["of the test patches", "%"], _rows(scores)))
+    bars.draw("scores", whole_bars(scores))
     st.markdown(table(["class", "patches", "found, %", "right when named, %", "F1, %"], class_rows(scores)))
     st.caption(
         "Found (recall): of the patches marked as the class, those that the model names so. Right when named (precision): of the patches "
-        "that it names so, those that are marked so. F1 is low where either is. In brackets: what other strips of the same kind may as "
+        "that it names so, those that are marked so. F1 is low where either is. The mean of what is found counts each class alike (balanced accuracy). "
+        "The lines across the bars: what always saying “sound” reaches. In brackets: what other strips of the same kind may as "
         "well have shown, in 95 of 100 cases."
     )
 
@@ -37,10 +39,10 @@ def draw(scores: RunScores | None) -> None:
 def in_words(scores: RunScores) -> str:
     """Say in Markdown what the scores are worth to who inspects steel."""
     counts, top1 = scores.confusion, scores.measures["top1"]
-    lazy = float(counts[SOUND.id].sum() / counts.sum())
+    lazy = _lazy(scores)
     said = [
         f"It names **{percent(top1.value)}** of {counts.sum():,} test patches rightly{in_brackets(top1)}.",
-        f"Who always said “{SOUND.name}” would be right on {percent(lazy)}: {_beside(top1, lazy)}.",
+        f"Always saying “{SOUND.name}” would be right on {percent(lazy)}: {_beside(top1, lazy)}.",
     ]
     defects, sound = np.delete(counts, SOUND.id, axis=0), counts[SOUND.id]
     if defects.sum():
@@ -64,8 +66,33 @@ def _beside(top1: Measure, lazy: float) -> str:
     return "**that the model is better cannot be told from these patches**"
 
 
-def _rows(scores: RunScores) -> list[list[str]]:
-    return [[words, _cell(scores.measures[name])] for name, words in _WHOLE.items()]
+def whole_bars(scores: RunScores) -> list[bars.Bar]:
+    """Return the scores of all classes together; what always saying “sound” reaches is a line across."""
+    counts = scores.confusion
+    occurring = int((counts.sum(axis=1) > 0).sum())
+    lazy = {"top1": _lazy(scores), "balanced_accuracy": 1 / occurring}
+    found = []
+    for name, words in _WHOLE.items():
+        one = scores.measures[name]
+        known = not np.isnan(one.value)
+        found.append(
+            bars.Bar(
+                words,
+                one.value if known else None,
+                _COLOUR,
+                instead="not known",
+                value=f"{100 * one.value:.1f} %{in_brackets(one)}",
+                line=lazy.get(name),
+                line_title=f"always saying “{SOUND.name}”",
+                reach=(one.low, one.high) if one.low < one.high else None,
+            )
+        )
+    return found
+
+
+def _lazy(scores: RunScores) -> float:
+    """Return the share of patches on which always saying "sound" is right."""
+    return float(scores.confusion[SOUND.id].sum() / scores.confusion.sum())
 
 
 def class_rows(scores: RunScores) -> list[list[object]]:
