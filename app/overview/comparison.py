@@ -90,11 +90,12 @@ def draw(opened: Opened, split: Split | None) -> str | None:
             "No other run lies beside this one. Train a second one into the same folder, and here you see what it gained and lost."
         )
         return None
-    name = _choose(list(beside))
+    own = opened.folders.run
+    name = _choose(list(beside), own.resolve().name)
     if name is None:
         st.caption("Choose a run to see, patch by patch, what the one that is shown does better or worse.")
         return None
-    other, own = beside[name], opened.folders.run
+    other = beside[name]
     titles = (name, own.resolve().name)
     clicked = None
     with told(messages.NO_COMPARISON, other):
@@ -104,7 +105,7 @@ def draw(opened: Opened, split: Split | None) -> str | None:
     return clicked
 
 
-def _choose(names: Sequence[str]) -> str | None:
+def _choose(names: Sequence[str], shown: str) -> str | None:
     """Let the user choose the other run; None where none is chosen, or where the address names none of these."""
     named = st.query_params.get(AGAINST, _NONE)
     known = named in {*names, _NONE}
@@ -125,7 +126,9 @@ def _choose(names: Sequence[str]) -> str | None:
         on_change=put,
         help="Both runs are held against each other on the same patches.",
     )
-    if not known:
+    if named == shown:
+        st.caption("A run is not held against itself.")
+    elif not known:
         messages.problem(messages.NO_SUCH_RUN, named)
     return named if known and named else None
 

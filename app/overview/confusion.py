@@ -26,8 +26,10 @@ def draw(opened: Opened, split: Split | None, scores: RunScores | None) -> Query
     st.markdown("**What it takes for what**")
     counts = counts_of(opened.known, split)
     if not counts.any():
-        tell_remarks(opened, messages.NO_PREDICTIONS)
-        _without_answers(split, scores)
+        if not tell_remarks(opened, messages.NO_PREDICTIONS):
+            _say_why_there_are_none(split)
+        if scores is not None and split == Split.TEST:
+            _draw_as_counted(scores)
         return None
     st.write(in_words(counts))
     cell = matrix.draw(counts, opens=True)
@@ -47,20 +49,22 @@ def draw(opened: Opened, split: Split | None, scores: RunScores | None) -> Query
     return None if cell is None else Query(split=split, label=cell.label, predicted=cell.predicted)
 
 
-def _without_answers(split: Split | None, scores: RunScores | None) -> None:
-    """Say why there is no matrix, and draw that of the scores where it is of the same patches."""
+def _say_why_there_are_none(split: Split | None) -> None:
     if split == Split.TRAIN:
         st.info(
             "The model was not asked about the patches that it learnt from. Choose another part of the data on the left."
         )
-    elif scores is None or split != Split.TEST:
-        absent(messages.NO_PREDICTIONS)
     else:
-        st.write(in_words(scores.confusion))
-        matrix.draw(scores.confusion, opens=False)
-        st.caption(
-            "As training counted them. Which patches these are cannot be told: the model's answers to each are not there."
-        )
+        absent(messages.NO_PREDICTIONS)
+
+
+def _draw_as_counted(scores: RunScores) -> None:
+    """Draw the matrix of the scores: of which patches it is nobody can tell."""
+    st.write(in_words(scores.confusion))
+    matrix.draw(scores.confusion, opens=False)
+    st.caption(
+        "As training counted them. Which patches these are cannot be told without the model's answers to each."
+    )
 
 
 def counts_of(known: pd.DataFrame, split: Split | None) -> Int64[np.ndarray, "actual predicted"]:

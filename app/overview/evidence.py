@@ -7,7 +7,7 @@ import streamlit as st
 from app import bars, messages
 from app.opening import Opened
 from app.overview import results
-from app.overview.panel import absent, in_brackets, tell_remarks
+from app.overview.panel import in_brackets, tell_remarks
 from app.query import Query
 from app.review import FIRST_EVIDENCE
 from app.words import class_title, percent
@@ -29,7 +29,9 @@ def draw(opened: Opened) -> Query | None:
     known = opened.known[opened.known["group"].notna()]
     if known.empty:
         if not tell_remarks(opened, messages.NO_EVIDENCE):
-            absent(messages.NO_EVALUATION)
+            st.info(
+                "This is not known of any patch that is shown here. The panel below says how to find out."
+            )
         return None
     counts = results.group_counts(opened.known, opened.folders.run, opened.manifest.checksum)
     st.write(in_words(counts))

@@ -136,7 +136,7 @@ def whole_runs(
     other.mkdir()
     model, card = (found := load_checkpoint(own)).model, found.card
     with torch.no_grad():
-        model.get_submodule("fc").bias[0] = 1  # type: ignore[index, operator]  # the planted network has 2 there
+        model.get_submodule("fc").bias[0] = 1  # type: ignore[operator]  # the planted network has 2 there
     save_checkpoint(other, model, card)
     for run, predicted, energy in ((own, OWN, 0.8), (other, OTHER, 0.6)):
         answer(made_data, run, predicted)
@@ -300,8 +300,16 @@ def test_another_run_is_held_against_it_patch_by_patch(
     assert "Of 6 measures of how it agrees with the marks **3** are better now and **none** is worse." in said
     assert "| Grad-CAM: EBPG % | 60.0 | 80.0 | +20.0 (+20.0 to +20.0) | better |" in said
     assert page.selectbox(key="run against").options == ["none", "other"]
+    page.selectbox(key="chosen run").select("other").run()
+    assert "A run is not held against itself." in words(page)
+    assert not page.error
+    page.selectbox(key="run against").select("own").run()
+    assert "| Grad-CAM: EBPG % | 80.0 | 60.0 | -20.0 (-20.0 to -20.0) | worse |" in words(page)
     page.selectbox(key="run against").select("").run()
     assert "against" not in page.query_params
+    page.query_params["against"] = "../two_runs/own"
+    assert "does not lie beside" in page.run().error[0].value
+    assert "have judged" in words(page), "the other panels stand"
 
 
 def test_what_was_gained_and_lost_is_counted_where_both_answered() -> None:
