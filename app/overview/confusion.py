@@ -27,7 +27,7 @@ def draw(opened: Opened, split: Split | None, scores: RunScores | None) -> Query
     counts = counts_of(opened.known, split)
     if not counts.any():
         if not tell_remarks(opened, messages.NO_PREDICTIONS):
-            _say_why_there_are_none(split)
+            _say_why_there_are_none(opened, split)
         if scores is not None and split == Split.TEST:
             _draw_as_counted(scores)
         return None
@@ -49,8 +49,12 @@ def draw(opened: Opened, split: Split | None, scores: RunScores | None) -> Query
     return None if cell is None else Query(split=split, label=cell.label, predicted=cell.predicted)
 
 
-def _say_why_there_are_none(split: Split | None) -> None:
-    if split == Split.TRAIN:
+def _say_why_there_are_none(opened: Opened, split: Split | None) -> None:
+    if not opened.is_own_data:
+        st.info(
+            "The model was not asked about these patches: training asks about those of its own data alone."
+        )
+    elif split == Split.TRAIN:
         st.info(
             "The model was not asked about the patches that it learnt from. Choose another part of the data on the left."
         )
@@ -63,7 +67,7 @@ def _draw_as_counted(scores: RunScores) -> None:
     st.write(in_words(scores.confusion))
     matrix.draw(scores.confusion, opens=False)
     st.caption(
-        "As training counted them. Which patches these are cannot be told without the model's answers to each."
+        "As training counted them, on its own data. Which patches these are cannot be told without the model's answers to each."
     )
 
 

@@ -20,7 +20,7 @@ _STYLE = """<style>
 .st-key-overview table { font-size: 0.85rem; }
 .st-key-overview th, .st-key-overview td { padding: 0.2rem 0.55rem !important; line-height: 1.4; }
 .st-key-overview td:not(:first-child) { font-variant-numeric: tabular-nums; }
-.st-key-overview td:first-child { white-space: nowrap; }
+.st-key-methods td:first-child { white-space: nowrap; }
 .st-key-card thead { display: none; }
 .st-key-card td:first-child { opacity: 0.75; }
 </style>"""
@@ -65,7 +65,7 @@ def _draw(opened: Opened, split: Split | None) -> Query | None:
         cell = confusion.draw(opened, split, found)
     with right, st.container(border=True, height="stretch"):
         group = evidence.draw(opened)
-    with st.container(border=True):
+    with st.container(border=True, key="methods"):
         methods.draw(opened.folders.run)
     reader = judging.reader_now()
     kinds, _ = loading.kinds_of_verdicts(reader)

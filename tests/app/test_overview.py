@@ -493,6 +493,9 @@ def test_a_run_of_other_data_is_shown_with_the_warning(
     page = open_page(data, runs["own"], run="other")
     assert "trained on other data" in page.warning[0].value
     assert "**not** the data shown here" in words(page)
+    page.selectbox(key="split").select(Split.VALIDATION).run()
+    assert "training asks about those of its own data alone" in words(page)
+    assert not component(page, "matrix")
 
 
 NAMES = [f"strip{label}{copy}_0" for label in range(5) for copy in range(4)]
