@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import messages
+from app import messages, runs
 from app.query import (
     ANY_VERDICT,
     MOST_TEXT,
@@ -104,7 +104,7 @@ def query_of_the_address() -> Query:
         return from_address(st.query_params.to_dict())
     except InputError as error:
         messages.problem(messages.WRONG_ADDRESS, str(error))
-        st.button("Start over", on_click=st.query_params.clear)
+        st.button("Start over", on_click=runs.start_over)
         st.stop()
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from severstal_xai.checkpoint import MODEL_FILE
+from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
 from severstal_xai.errors import InputError
+from severstal_xai.files import check_name, inside
 from severstal_xai.manifest import MANIFEST_FILE
 
 _USAGE = "expected `streamlit run app/main.py -- --data DIR --run DIR [--strips DIR]`"
@@ -50,6 +51,30 @@ def folders_from(arguments: Sequence[str], home: Path) -> Folders:
     if named.strips is not None and not named.strips.is_dir():
         raise InputError(f"--strips {named.strips}: no such folder, expected that of the strips' images")
     return Folders(named.data or _usual_data(home), named.run or _usual_run(home), named.strips)
+
+
+def runs_beside(run: Path) -> dict[str, Path]:
+    """Return the runs that may be shown, by their names: the one that the inspector was started with, then those beside it.
+
+    Beside it lie the folders of the same folder that hold a model; a link that leads elsewhere is none of them.
+    """
+    own = run.resolve()
+    try:
+        names = sorted(path.name for path in own.parent.iterdir())
+    except OSError:  # it is not there, or not to be listed
+        names = []
+    beside = {
+        name: own.parent / name for name in names if name != own.name and _holds_a_model(own.parent, name)
+    }
+    return {own.name: run, **beside}
+
+
+def _holds_a_model(folder: Path, name: str) -> bool:
+    try:
+        check_name(name)
+        return all((inside(folder, name) / file).is_file() for file in (MODEL_FILE, WEIGHTS_FILE))
+    except (InputError, OSError):
+        return False
 
 
 def _usual_data(home: Path) -> Path:

@@ -53,7 +53,7 @@ def open_data(root: Path) -> Manifest:
     Raises:
         InputError: There is none, or it is damaged.
     """
-    return _manifest(str(root), _stamp(root / MANIFEST_FILE))
+    return _manifest(str(root), stamp(root / MANIFEST_FILE))
 
 
 def open_model(run: Path) -> Checkpoint:
@@ -62,7 +62,7 @@ def open_model(run: Path) -> Checkpoint:
     Raises:
         InputError: There is none, or it is damaged.
     """
-    return _checkpoint(str(run), _stamp(run / MODEL_FILE), _stamp(run / WEIGHTS_FILE))
+    return _checkpoint(str(run), stamp(run / MODEL_FILE), stamp(run / WEIGHTS_FILE))
 
 
 def operating_point(run: Path, checkpoint: Checkpoint) -> OperatingPoint | None:
@@ -72,7 +72,7 @@ def operating_point(run: Path, checkpoint: Checkpoint) -> OperatingPoint | None:
         InputError: They are damaged, or of another model.
     """
     path = run / OPERATING_POINT_FILE
-    return _operating_point(str(run), _stamp(path), checkpoint.card.weights_sha256)
+    return _operating_point(str(run), stamp(path), checkpoint.card.weights_sha256)
 
 
 def predictions(run: Path, checkpoint: Checkpoint) -> pd.DataFrame | None:
@@ -82,7 +82,7 @@ def predictions(run: Path, checkpoint: Checkpoint) -> pd.DataFrame | None:
         InputError: The file is damaged or of other weights.
     """
     path = run / PREDICTIONS_FILE
-    return _predictions(str(path), _stamp(path), checkpoint.card.weights_sha256) if path.is_file() else None
+    return _predictions(str(path), stamp(path), checkpoint.card.weights_sha256) if path.is_file() else None
 
 
 def evidence(run: Path, checkpoint: Checkpoint) -> Mapping[str, Group]:
@@ -92,7 +92,7 @@ def evidence(run: Path, checkpoint: Checkpoint) -> Mapping[str, Group]:
         InputError: The file is damaged or of other weights.
     """
     path = run / EVALUATION / EVIDENCE_FILE
-    return _evidence(str(path), _stamp(path), checkpoint.card.weights_sha256) if path.is_file() else {}
+    return _evidence(str(path), stamp(path), checkpoint.card.weights_sha256) if path.is_file() else {}
 
 
 def known_patches(
@@ -100,7 +100,7 @@ def known_patches(
 ) -> tuple[pd.DataFrame, tuple[Remark, ...]]:
     """Return what is known of each patch before anybody judged it, as `known_of` does, and what is missing of it."""
     stamps = [
-        _stamp(run / name)
+        stamp(run / name)
         for name in (PREDICTIONS_FILE, f"{EVALUATION}/{EVIDENCE_FILE}", OPERATING_POINT_FILE)
     ]
     return _known(manifest.checksum, checkpoint.card.weights_sha256, tuple(stamps), run, checkpoint, manifest)
@@ -129,7 +129,7 @@ def left_out(manifest: Manifest) -> Mapping[str, str]:
     """Return why windows became no patch, by the patch's name; empty where the data folder does not tell."""
     path = manifest.root / LEFT_OUT_FILE
     try:
-        return _left_out(str(manifest.root), _stamp(path))
+        return _left_out(str(manifest.root), stamp(path))
     except InputError:
         return {}
 
@@ -177,7 +177,8 @@ def kinds_of_verdicts(reader: str) -> tuple["pd.Series[str]", tuple[Remark, ...]
     return pd.Series({patch: " ".join(found) for patch, found in kinds.items()}, dtype=str), ()
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from what it was before, or is elsewhere; None where there is none."""
     try:
         status = path.stat()
     except OSError:

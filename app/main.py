@@ -7,9 +7,9 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app import messages
+from app import messages, runs
 from app.links import Address, Links, Open
-from app.views import patch, review_queue, strip
+from app.views import overview, patch, review_queue, strip
 
 _STYLE = """<style>
 .stMainBlockContainer { padding: 1.2rem 2rem 2rem; }
@@ -31,8 +31,10 @@ def main() -> None:
     pages["strip"] = st.Page(partial(strip.show, links), title="Strip", url_path="strip", default=True)
     pages["patch"] = st.Page(partial(patch.show, links), title="One patch", url_path="patch")
     pages["queue"] = st.Page(partial(review_queue.show, links), title="Review queue", url_path="queue")
+    pages["overview"] = st.Page(partial(overview.show, links), title="Overview", url_path="overview")
     page = st.navigation(list(pages.values()))
     _forget_the_page_before(page)
+    runs.keep(page.url_path)
     with messages.calm():
         page.run()
 
@@ -51,7 +53,7 @@ def _forget_the_page_before(page: StreamlitPage) -> None:
 
 def _door(pages: dict[str, StreamlitPage], name: str) -> Open:
     def opened(address: Address) -> NoReturn:
-        st.switch_page(pages[name], query_params=dict(address))
+        st.switch_page(pages[name], query_params={**runs.carried(), **address})
 
     return opened
 

@@ -61,6 +61,23 @@ NO_WHOLE_STRIP = Advice(
     "The picture of the whole strip cannot be shown.",
     "It is put together from the patches instead; the rest of it stays hatched.",
 )
+NO_SUCH_RUN = Advice(
+    "The address names a run that does not lie beside the one the inspector was started with.",
+    "Choose a run on the page “Overview”, or ask who sent the address which inspector it is from.",
+)
+NO_SCORES = Advice(
+    "The scores of this model cannot be shown.",
+    "Training writes them at its end: `python -m training --resume true …` ends an unfinished run.",
+)
+NO_EVALUATION = Advice(
+    "This model's explanations have not been evaluated, or not so that it can be told.",
+    "This finds out how much of the heat lies on the marked defects (some minutes to hours, by the number of patches and methods):",
+    ("python -m explain.evaluate --run runs/NAME --data data/patches",),
+)
+NO_COMPARISON = Advice(
+    "The two runs cannot be compared.",
+    "Both need what training writes at its end, and the same data.",
+)
 NO_SUCH_QUESTION = Advice(
     "The address asks for what there is not.",
     "Choose on the left where “Choose” stands: the class, the method, the one beside it (not the same twice) and the effort.",

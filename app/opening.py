@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from app import loading, messages
+from app import loading, messages, runs
 from app.folders import Folders
 from app.loading import Remark
 from severstal_xai.checkpoint import Checkpoint
@@ -45,6 +45,7 @@ def open_all() -> Opened:
     """Return what a page shows; where a part is missing or damaged, say so and end the page there."""
     with messages.stopped_by_wrong_input(messages.WRONG_START):
         folders = loading.folders()
+    folders = runs.chosen(folders)
     with messages.stopped_by_wrong_input(messages.NO_DATA):
         manifest = loading.open_data(folders.data)
     with messages.stopped_by_wrong_input(messages.NO_MODEL):

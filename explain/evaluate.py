@@ -39,6 +39,7 @@ from explain.evaluation.files import (
     write_maps,
     write_record,
 )
+from explain.evaluation.per_patch import ROWS_FILE
 from explain.evaluation.report import PICTURES, write_evaluation
 from explain.evaluation.rows import Row, evaluate_patch, names_of
 from explain.evaluation.settings import Settings
@@ -69,7 +70,7 @@ from severstal_xai.manifest import Manifest, Patch, Split, read_manifest
 _SHOWN_PER_CLASS = 1
 """Patches of a class whose maps the report shows."""
 _OURS = {
-    *("settings.yaml", "per_patch.parquet", EVIDENCE_FILE, "report.md", "report.html"),
+    *("settings.yaml", ROWS_FILE, EVIDENCE_FILE, "report.md", "report.html"),
     *(f"{COUNTERFACTUAL}.parquet", f"{ANSWERS}.parquet", *(f"{CASCADE}{name}.parquet" for name in METHODS)),
     *(*PICTURES, "compare.md", "compare.json"),
 }
@@ -254,7 +255,7 @@ def _read_study(study: Study, folder: Path) -> tuple[Any, ...]:
 
 def _write_tables(folder: Path, evaluated: Evaluated) -> None:
     """Write all rows and records, so that every table can be made again without the model."""
-    tables = {"per_patch.parquet": evaluated.rows}
+    tables = {ROWS_FILE: evaluated.rows}
     for name, records in evaluated.studies.items():
         if records and name not in {MASKS, WORST}:
             table = pd.DataFrame([dataclasses.asdict(record) for record in records])

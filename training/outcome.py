@@ -11,6 +11,7 @@ from severstal_xai.bootstrap import Measure
 from severstal_xai.files import write_text
 from severstal_xai.manifest import Split
 from severstal_xai.predictions import PREDICTIONS_FILE, write_predictions
+from severstal_xai.scores import SCORES_FILE
 from training import run_folder
 from training.figures import confusion_figure, curves_figure, reliability_figure, write_figure
 from training.history import Epoch, best_of
@@ -50,7 +51,7 @@ def write_reports(run: Run) -> None:
     folder, weights_sha256 = run.settings.output, run.operating_point.weights_sha256
     test = run.answers[Split.TEST]
     write_predictions(folder / PREDICTIONS_FILE, table_of(run.manifest, run.answers), weights_sha256)
-    write_text(folder / run_folder.SCORES_FILE, json.dumps(scores_of(run), indent=2) + "\n")
+    write_text(folder / SCORES_FILE, json.dumps(scores_of(run), indent=2) + "\n")
     title = f"{run.settings.architecture}, epoch {best_of(run.epochs).epoch}"
     for name, figure in (
         (run_folder.CONFUSION_FILE, confusion_figure(run.test, title)),

@@ -14,6 +14,7 @@ from severstal_xai.markdown import table
 from severstal_xai.operating_point import STEM, OperatingPoint
 from severstal_xai.paper import TABLE_5, TOP_1, TOP_3
 from severstal_xai.predictions import PREDICTIONS_FILE
+from severstal_xai.scores import SCORES_FILE
 from training.compute import Compute
 from training.history import Epoch, best_of
 from training.plan import counts_of
@@ -25,7 +26,6 @@ from training.run_folder import (
     EVENTS,
     HISTORY_FILE,
     RELIABILITY_FILE,
-    SCORES_FILE,
 )
 from training.scores import Scores, normalised
 from training.settings import PAPER, Settings

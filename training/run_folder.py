@@ -13,6 +13,7 @@ from severstal_xai.errors import InputError
 from severstal_xai.files import check_elsewhere, delete_leftovers, is_temporary
 from severstal_xai.operating_point import STEM
 from severstal_xai.predictions import PREDICTIONS_FILE
+from severstal_xai.scores import SCORES_FILE
 from training.settings import Settings
 
 BEST, LAST = "model", "last"
@@ -20,7 +21,6 @@ BEST, LAST = "model", "last"
 
 HISTORY_FILE = "history.csv"
 SETTINGS_FILE = "settings.yaml"
-SCORES_FILE = "scores.json"
 CONFUSION_FILE = "confusion.png"
 CURVES_FILE = "curves.png"
 RELIABILITY_FILE = "reliability.png"

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import filters, judging, loading, tiles
+from app import filters, judging, loading, runs, tiles
 from app.filters import PATCH
 from app.links import Links
 from app.opening import open_all, tell_what_is_missing
@@ -63,7 +63,7 @@ def show(links: Links) -> None:
     with st.sidebar:
         st.subheader("Which patches", anchor=False)
         filters.draw(query, _FILTERS)
-        st.button("Start over", on_click=st.query_params.clear, help="Takes all filters back.")
+        st.button("Start over", on_click=runs.start_over, help="Takes all filters back.")
     rows = narrowed(with_verdicts(known, kinds), query)
     tell_what_is_missing(opened, more)
     st.subheader(_heading(len(rows), len(known)), anchor=False)

@@ -11,6 +11,7 @@ from explain.evaluation.summary import METRICS
 from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError, about
 
+ROWS_FILE = "per_patch.parquet"
 _TEXTS, _CLASSES = ("patch", "strip", "method"), ("label", "prediction")
 _COLUMNS = (*_TEXTS, *_CLASSES, "whole")
 _LONGEST = 80
@@ -24,7 +25,7 @@ def read_rows(folder: Path) -> tuple[Path, pd.DataFrame]:
         InputError: There is none, or it is damaged, or says what no evaluation says; the message names the first such row.
     """
     for place in (folder, folder / "evaluation"):
-        path = place / "per_patch.parquet"
+        path = place / ROWS_FILE
         if path.is_file():
             try:
                 rows = pd.read_parquet(path)

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import training.fit
-from severstal_xai.checkpoint import load_checkpoint
+from severstal_xai.checkpoint import load_checkpoint, read_card
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Patch, Split, read_manifest, write_manifest
+from severstal_xai.scores import SCORES_FILE, read_scores
 from training.fit import fit
 from training.history import Epoch, best_of
 from training.run_folder import CARD_FILE, EVENTS, FILES, STATE_FILE, check_output, clear
@@ -285,3 +287,13 @@ def test_the_model_card_says_what_it_must(finished: Settings, few: Manifest) -> 
         "float32 (as set)",
     ):
         assert part in card
+
+
+def test_the_scores_are_read_as_they_were_written(finished: Settings) -> None:
+    content = json.loads((finished.output / SCORES_FILE).read_text(encoding="utf-8"))
+    scores = read_scores(finished.output, read_card(finished.output))
+    assert scores
+    assert scores.confusion.tolist() == content["test"]["confusion"]["counts"]
+    for name, measure in content["test"]["measures"].items():
+        read = dataclasses.asdict(scores.measures[name])
+        assert {key: None if np.isnan(value) else value for key, value in read.items()} == measure
