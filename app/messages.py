@@ -101,6 +101,10 @@ STORE_AWAY = Advice(
     "The verdicts cannot be read or written now.",
     "The rest of the page works without them. What was saved is safe. Ask who runs the inspector whether its database is there.",
 )
+FILTERS_AWAY = Advice(
+    "Saved filters cannot be read or written now.",
+    "The built-in ones work without them, and what was saved is safe. Ask who runs the inspector whether its database is there.",
+)
 NOT_SAVED = Advice("This was not saved.", "What you wrote is still here: try again.")
 _OUR_FAULT = Advice(
     "Something went wrong inside the inspector.",

@@ -19,6 +19,7 @@ from app.links import Links
 from app.opening import Opened, open_all, tell_what_is_missing
 from app.progress import at_work
 from app.query import to_address
+from app.queue_view import as_it_was
 from app.review import with_verdicts
 from app.visitor import MOMENT, POLL, visitor
 from severstal_xai.checkpoint import Checkpoint
@@ -74,7 +75,7 @@ def _ways_back(opened: Opened, links: Links) -> None:
     name = st.query_params.get(PATCH)
     to_queue, to_strip = st.columns(2)
     if to_queue.button("Queue", width="stretch", help="With the same filters and order."):
-        links.queue(to_address(filters.query_of_the_address()))
+        links.queue(to_address(filters.query_of_the_address()) | as_it_was())
     known = name in opened.known.index
     if to_strip.button("Its strip", width="stretch", disabled=not known, help="All six windows of it."):
         strip = opened.manifest.find(str(name)).strip

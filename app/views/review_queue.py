@@ -6,11 +6,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import filters, judging, loading, tiles
+from app import filters, judging, loading, messages, saved, tiles
 from app.filters import PATCH
 from app.links import Links
 from app.opening import open_all, tell_what_is_missing
 from app.query import to_address
+from app.queue_view import QueueLook, choose_look, choose_sheet
 from app.review import narrowed, with_verdicts
 from app.words import class_title
 from severstal_xai.classes import CLASSES
@@ -61,6 +62,7 @@ def show(links: Links) -> None:
     query = filters.query_of_the_address()
     kinds, more = loading.kinds_of_verdicts(judging.reader_now())
     with st.sidebar:
+        saved.draw(query, judging.reader_now())
         st.subheader("Which patches", anchor=False)
         filters.draw(query, _FILTERS)
         st.button("Start over", on_click=st.query_params.clear, help="Takes all filters back.")
@@ -70,15 +72,9 @@ def show(links: Links) -> None:
     if rows.empty:
         st.info("No patch matches. Widen the filters on the left, or start over.")
         return
-    look = st.segmented_control(
-        "Look",
-        ["Table", "Pictures"],
-        default="Table",
-        required=True,
-        key="queue_look",
-        label_visibility="collapsed",
-    )
-    clicked = _table(rows) if look == "Table" else _sheet(rows, opened.manifest)
+    with messages.stopped_by_wrong_input(messages.WRONG_ADDRESS):
+        look = choose_look()
+        clicked = _table(rows) if look == QueueLook.TABLE else _sheet(rows, opened.manifest)
     if clicked is not None:
         links.patch({PATCH: clicked, **to_address(query)})
 
@@ -124,8 +120,7 @@ def _table(rows: pd.DataFrame) -> str | None:
 def _sheet(rows: pd.DataFrame, manifest: Manifest) -> str | None:
     """Draw a sheet of thumbnails; return the patch that was clicked."""
     sheets = -(-len(rows) // _SHEET)
-    sheet = st.pagination(sheets, key="queue_sheet") if sheets > 1 else 1
-    first = (min(sheet, sheets) - 1) * _SHEET
+    first = (choose_sheet(sheets) - 1) * _SHEET
     return tiles.draw(
         [_tile(manifest, row) for row in rows[first : first + _SHEET].reset_index().to_dict("records")]
     )
