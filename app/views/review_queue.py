@@ -9,8 +9,9 @@ import streamlit as st
 from app import filters, judging, loading, messages, saved, tiles
 from app.filters import PATCH
 from app.links import Links
+from app.messages import Advice
 from app.opening import open_all, tell_what_is_missing
-from app.query import to_address
+from app.query import Query, to_address
 from app.queue_view import QueueLook, choose_look, choose_sheet
 from app.review import narrowed, with_verdicts
 from app.words import class_title
@@ -69,6 +70,9 @@ def show(links: Links) -> None:
     rows = narrowed(with_verdicts(known, kinds), query)
     tell_what_is_missing(opened, more)
     st.subheader(_heading(len(rows), len(known)), anchor=False)
+    missing = missing_for(known, query)
+    if missing is not None and not opened.remarks:
+        messages.hint(missing)
     if rows.empty:
         st.info("No patch matches. Widen the filters on the left, or start over.")
         return
@@ -77,6 +81,18 @@ def show(links: Links) -> None:
         clicked = _table(rows) if look == QueueLook.TABLE else _sheet(rows, opened.manifest)
     if clicked is not None:
         links.patch({PATCH: clicked, **to_address(query)})
+
+
+def missing_for(known: pd.DataFrame, query: Query) -> Advice | None:
+    """Return what nobody has made yet and the query asks for; None where all is there."""
+    usual = Query()
+    if known["predicted"].isna().all():
+        return messages.NO_ANSWERS_YET
+    if query.group != usual.group and known["group"].isna().all():
+        return messages.NO_EVIDENCE_YET
+    if query.flagged != usual.flagged and known["flagged"].isna().all():
+        return messages.NO_THRESHOLDS_YET
+    return None
 
 
 def _heading(shown: int, known: int) -> str:
