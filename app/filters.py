@@ -146,11 +146,12 @@ def in_words(query: Query) -> str:
 
     Example:
         >>> in_words(Query(answer=Answer.MISSED, sort=Sort.NAME, reverse=True))
-        'test: never seen in training; The answer is: missed: a defect called sound; sorted by name, the other way round'
+        'Test: never seen in training. The answer is: missed: a defect called sound. Sorted by name, the other way round.'
     """
     part = _CHOICES["split"][1][query.split]
-    order = f"sorted by {_CHOICES['sort'][1][query.sort]}" + ", the other way round" * query.reverse
-    return "; ".join([part, *narrowed_by(query, ["split"]), order])
+    order = f"Sorted by {_CHOICES['sort'][1][query.sort]}" + ", the other way round" * query.reverse
+    said = [part[0].upper() + part[1:], *narrowed_by(query, ["split"]), order]
+    return " ".join(f"{one}." for one in said)
 
 
 def narrowed_by(query: Query, drawn: Sequence[str]) -> list[str]:

@@ -71,7 +71,7 @@ def _open_one(shelf: Shelf, query: Query) -> None:
         help="Sets all filters below, and the order, at once. What others saved stands here too, with their name.",
     )
     if chosen is not None:
-        st.caption(plain(filters.in_words(by_id[chosen].query)) + ".")
+        st.caption(plain(filters.in_words(by_id[chosen].query)))
 
 
 def _ask_name() -> None:
@@ -89,11 +89,12 @@ def _change(store: Store, shelf: Shelf, query: Query, reader: str) -> None:
     failed = st.session_state.pop(_FAILED, None)
     if failed:
         messages.warn(messages.NOT_SAVED, failed)
-    st.caption("As set now: " + plain(filters.in_words(query)) + ".")
-    st.text_input(
+    st.caption("As set now: " + plain(filters.in_words(query)))
+    words, button = st.columns([2, 1], vertical_alignment="bottom")
+    words.text_input(
         "Name", key=_NAME, max_chars=LONGEST_NAME, help="What the list shall call it. Everybody sees it."
     )
-    st.button(
+    button.button(
         "Save as new",
         key="filter save",
         type="primary",
@@ -103,7 +104,6 @@ def _change(store: Store, shelf: Shelf, query: Query, reader: str) -> None:
         help="Keeps the filters and the order as they are set now.",
     )
     if shelf.own:
-        st.divider()
         _change_own(store, shelf, query)
     deleted = st.session_state.get(_DELETED)
     if deleted is not None:
@@ -131,33 +131,36 @@ def _change_own(store: Store, shelf: Shelf, query: Query) -> None:
             help="The one that is changed or deleted here. Nobody else can change it.",
         )
     ]
-    if isinstance(which, SavedFilter):
-        st.button(
-            "Replace by what is set now",
-            key="filter replace",
-            on_click=_try,
-            args=(lambda: _remember(put_into(store, which, to_text(query))),),
-            width="stretch",
-            help="Keeps its name; what it stood for before is gone.",
-        )
-        st.text_input(
-            "New name", key=_NEW_NAME, max_chars=LONGEST_NAME, help="What the list shall call it from now on."
-        )
-        st.button(
-            "Rename",
-            key="filter rename",
-            on_click=_rename,
-            args=(store, which),
-            width="stretch",
-            help="Keeps what it stands for.",
-        )
-    st.button(
+    replaced, deleted = st.columns(2)
+    deleted.button(
         "Delete",
         key="filter delete",
         on_click=_delete,
         args=(store, which),
         width="stretch",
         help="Takes it off everybody's list. You can put it back as long as you stay here.",
+    )
+    if not isinstance(which, SavedFilter):
+        return
+    replaced.button(
+        "Replace by what is set",
+        key="filter replace",
+        on_click=_try,
+        args=(lambda: _remember(put_into(store, which, to_text(query))),),
+        width="stretch",
+        help="It keeps its name and stands for the filters and the order as they are set now.",
+    )
+    words, button = st.columns([2, 1], vertical_alignment="bottom")
+    words.text_input(
+        "New name", key=_NEW_NAME, max_chars=LONGEST_NAME, help="What the list shall call it from now on."
+    )
+    button.button(
+        "Rename",
+        key="filter rename",
+        on_click=_rename,
+        args=(store, which),
+        width="stretch",
+        help="It stands for what it stood for.",
     )
 
 

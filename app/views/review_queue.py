@@ -73,8 +73,9 @@ def show(links: Links) -> None:
     missing = missing_for(known, query)
     if missing is not None and not opened.remarks:
         messages.hint(missing)
-    if rows.empty:
+    elif rows.empty:
         st.info("No patch matches. Widen the filters on the left, or start over.")
+    if rows.empty:
         return
     with messages.stopped_by_wrong_input(messages.WRONG_ADDRESS):
         look = choose_look()

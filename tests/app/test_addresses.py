@@ -84,9 +84,9 @@ def test_a_filter_is_saved_by_name_and_opened_by_somebody_else(
 ) -> None:
     page.goto(f"{address}/queue?label=3&sort=name")
     page.get_by_role("button", name="Save or change").click()
-    page.get_by_label("Your name").fill("Anna")
-    page.get_by_label("Your name").press("Enter")
-    name = page.get_by_label("Name", exact=True)
+    page.get_by_role("textbox", name="Your name").fill("Anna")
+    page.get_by_role("textbox", name="Your name").press("Enter")
+    name = page.get_by_role("textbox", name="Name", exact=True)
     name.fill("Scabs by name")
     page.get_by_role("button", name="Save as new").click()
     expect(page.get_by_role("combobox", name="Open")).to_have_value("Scabs by name")
