@@ -91,13 +91,14 @@ def choose_sheet(sheets: int) -> int:
     """
     sheet = sheet_of(st.query_params.get(SHEET), sheets)
     if sheets > 1:
-        st.session_state["queue_sheet"] = sheet
+        key = f"queue_sheet {sheet}"  # Streamlit complains where a state is set for what has a default, as this always has
 
         def keep() -> None:
-            turned_to = st.session_state["queue_sheet"]
+            turned_to = st.session_state[key]
             _put(SHEET, None if turned_to == 1 else str(turned_to))
 
-        st.pagination(sheets, key="queue_sheet", on_change=keep)
+        st.pagination(sheets, default=sheet, key=key, on_change=keep)
+        st.caption(f"Sheet {sheet} of {sheets}.")
     _remember()
     return sheet
 

@@ -56,6 +56,14 @@ _COLUMNS = {
 }
 
 
+_KNOWN_FROM = {
+    "predicted": ("model", "probability", "answer", "margin"),
+    "group": ("group",),
+    "flagged": ("flagged",),
+}
+"""Which columns of the table are made of which one of what is known."""
+
+
 def show(links: Links) -> None:
     """Draw the page."""
     opened = open_all()
@@ -79,7 +87,7 @@ def show(links: Links) -> None:
         return
     with messages.stopped_by_wrong_input(messages.WRONG_ADDRESS):
         look = choose_look()
-        clicked = _table(rows) if look == QueueLook.TABLE else _sheet(rows, opened.manifest)
+        clicked = _table(rows, _columns(known)) if look == QueueLook.TABLE else _sheet(rows, opened.manifest)
     if clicked is not None:
         links.patch({PATCH: clicked, **to_address(query)})
 
@@ -101,19 +109,25 @@ def _heading(shown: int, known: int) -> str:
     return f"{patches} of {known:,}" if shown != known else f"All {patches}"
 
 
-def _table(rows: pd.DataFrame) -> str | None:
+def _columns(known: pd.DataFrame) -> list[str]:
+    """Return the columns of the table: those of which nothing is known of any patch are left out."""
+    unknown = {
+        column for source, columns in _KNOWN_FROM.items() if known[source].isna().all() for column in columns
+    }
+    return [column for column in _COLUMNS if column not in unknown]
+
+
+def _table(rows: pd.DataFrame, columns: list[str]) -> str | None:
     """Draw the rows; return the patch of the cell that was clicked."""
     shown = pd.DataFrame(
         {
             "patch": rows.index,
             "split": rows["split"].to_numpy(),
             "marked": rows["label"].map(class_title).to_numpy(),
-            "model": rows["predicted"].map(class_title, na_action="ignore").to_numpy(),
+            "model": [class_title(label) if pd.notna(label) else "" for label in rows["predicted"]],
             "probability": rows["probability"].round(3).to_numpy(),
             "margin": rows["margin"].round(3).to_numpy(),
-            "answer": rows["answer"]
-            .map(lambda answer: str(answer).replace("_", " "), na_action="ignore")
-            .to_numpy(),
+            "answer": [str(answer).replace("_", " ") if answer else "" for answer in rows["answer"]],
             "flagged": rows["flagged"].to_numpy(),
             "group": rows["group"].fillna("").to_numpy(),
             "verdict": [filters.kinds_in_words(kinds) for kinds in rows["verdict"]],
@@ -124,7 +138,7 @@ def _table(rows: pd.DataFrame) -> str | None:
         shown,
         hide_index=True,
         column_config=_COLUMNS,
-        column_order=list(_COLUMNS),
+        column_order=columns,
         height=620,
         key="queue_table",
         on_select="rerun",

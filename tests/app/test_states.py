@@ -229,6 +229,25 @@ def test_a_wrong_look_or_sheet_is_refused_in_words(open_page: Open, wrong: dict[
     assert "The address asks for something that this page does not know." in said
 
 
+def test_sheets_are_turned_by_the_address_and_the_last_stands_for_those_that_are_gone(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("app.views.review_queue._SHEET", 8)
+
+    def names(page: AppTest) -> list[str]:
+        (sheet,) = [one.proto for one in page.get("bidi_component") if "tiles" in one.proto.component_name]
+        return [tile["name"] for tile in json.loads(sheet.json)["tiles"]]
+
+    address = {"split": "all", "sort": "name", "look": "pictures"}
+    assert names(open_page("queue", **address, sheet="2"))[0] == "strip20_0"  # 20 patches: the ninth
+    page = open_page("queue", **address, sheet="99")
+    assert names(page) == ["strip40_0", "strip41_0", "strip42_0", "strip43_0"]
+    assert "Sheet 3 of 3." in words(page)
+    page.selectbox(key="label").select(1).run()
+    assert "sheet" not in page.query_params
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
 def test_a_saved_filter_is_opened_from_the_list_and_the_address_holds_it(
     open_page: Open, verdicts: Path
 ) -> None:
