@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.words import plain
+from app.words import inside, plain
 from severstal_xai.errors import InputError
 
 _LOG = logging.getLogger(__name__)
@@ -163,12 +163,12 @@ def warn(advice: Advice, detail: str = "") -> None:
 
 
 @contextmanager
-def stopped_by_wrong_input(advice: Advice) -> Iterator[None]:
-    """Turn an `InputError` into a message, and end the page there."""
+def stopped_by_wrong_input(advice: Advice, folder: Path | None = None) -> Iterator[None]:
+    """Turn an `InputError` into a message, and end the page there; files in the folder are named without it."""
     try:
         yield
     except InputError as error:
-        problem(advice, str(error))
+        problem(advice, str(error) if folder is None else inside(str(error), folder))
         st.stop()
 
 

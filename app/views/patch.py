@@ -61,7 +61,7 @@ def show(links: Links) -> None:
         loading.jobs().watch(visitor(), [])
         say_why_no_patch()
         st.stop()
-    with messages.stopped_by_wrong_input(messages.DAMAGED_PATCH):
+    with messages.stopped_by_wrong_input(messages.DAMAGED_PATCH, manifest.root):
         subject = _subject(opened, patch)
     with questions:
         question = choose_question(subject.probabilities)

@@ -14,7 +14,7 @@ from app.opening import open_all, tell_what_is_missing
 from app.query import Query, to_address
 from app.queue_view import QueueLook, choose_look, choose_sheet
 from app.review import narrowed, with_verdicts
-from app.words import class_title
+from app.words import class_title, inside
 from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest
@@ -168,5 +168,6 @@ def _tile(manifest: Manifest, row: Mapping[Any, Any]) -> tiles.Tile:
     try:
         image, outline = loading.thumbnail(manifest, patch)
     except InputError as error:
-        return tiles.Tile(patch.patch, "", "", colour, lines, problem=f"Cannot be shown: {error}")
+        why = inside(str(error), manifest.root)
+        return tiles.Tile(patch.patch, "", "", colour, (*lines, why), problem="Cannot be shown")
     return tiles.Tile(patch.patch, image, outline, colour, lines)

@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-WIDE = {"width": 1366, "height": 768}
+WIDE = ViewportSize(width=1366, height=768)
 SELECTS = "[data-testid='stSelectbox']"
 
 

@@ -72,8 +72,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def make(home: Path) -> Iterator[Callable[..., Building]]:
     made: list[Building] = []
 
-    def building(**more: int) -> Building:
-        made.append(Building(home, (sys.executable, "-u", "stand_in.py", "--watched"), **{"room": 0, **more}))
+    def building(room: int = 0) -> Building:
+        made.append(Building(home, (sys.executable, "-u", "stand_in.py", "--watched"), room))
         return made[-1]
 
     yield building
