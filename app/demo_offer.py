@@ -46,6 +46,8 @@ def _offer(building: Building, state: State) -> None:
         )
     elif isinstance(state, Idle) and state.cancelled:
         st.info("The demo was cancelled. What was made is kept, and building it again goes on from there.")
+    elif isinstance(state, Idle) and state.begun:
+        st.info("A part of the demo lies here already. Building it goes on from there.")
     minutes = round(sum(step.seconds for step in STEPS) / 60)
     st.button(
         _words_on_button(state),
@@ -55,7 +57,7 @@ def _offer(building: Building, state: State) -> None:
         help="Everybody who opens this page sees how far it is.",
     )
     st.caption(
-        "Makes 100 synthetic strips of steel, cuts them into patches, trains a small network on them and explains some of its "
+        "Makes synthetic strips of steel, cuts them into patches, trains a small network on them and explains some of its "
         f"answers: about {minutes} minutes on two free cores, 0.2 GB in the folder `{DEMO}`. Nothing is fetched from the network."
     )
 

@@ -23,20 +23,22 @@ _NAME, _NEW_NAME, _OWN = "filter name", "filter new name", "filter own"
 _FAILED, _DELETED = "filter failed", "filter deleted"
 
 
-def draw(query: Query, reader: str) -> None:
+def draw(query: Query, reader: str, away: str = "") -> None:
     """Draw the panel: the list to open one of, and what saves, changes and deletes the reader's own.
 
     Args:
         query: What the address asks for.
         reader: Who looks; empty where nobody has given a name.
+        away: Why the database cannot be read, where that was found out just now: to ask again takes seconds.
     """
     st.subheader("Saved filters", anchor=False)
-    try:
-        store, away = loading.verdicts(), ""
-        shelf = shelf_of(saved_filters(store), reader)
-    except InputError as error:
-        store, away = None, str(error)
-        shelf = shelf_of((), reader)
+    store, shelf = None, shelf_of((), reader)
+    if not away:
+        try:
+            store = loading.verdicts()
+            shelf = shelf_of(saved_filters(store), reader)
+        except InputError as error:
+            store, away = None, str(error)
     _open_one(shelf, query)
     for line in shelf.trouble:
         st.caption(plain(line))

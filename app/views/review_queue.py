@@ -71,7 +71,7 @@ def show(links: Links) -> None:
     query = filters.query_of_the_address()
     kinds, more = loading.kinds_of_verdicts(judging.reader_now())
     with st.sidebar:
-        saved.draw(query, judging.reader_now())
+        saved.draw(query, judging.reader_now(), away=more[0][1] if more else "")
         st.subheader("Which patches", anchor=False)
         filters.draw(query, _FILTERS)
         st.button("Start over", on_click=st.query_params.clear, help="Takes all filters back.")
