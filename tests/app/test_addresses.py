@@ -29,7 +29,8 @@ VIEWS = {
     "strip": "/?split=train&method=layer_cam&strip=strip41&sort=name",
     "patch": "/patch?patch=strip33_0&method=grad_cam&compare=none&class=1&label=3",
     "patch, two methods and their effort": "/patch?patch=strip33_0&effort=fast&compare=xgrad_cam&why=open",
-    "queue": "/queue?split=all&label=3&low=0.2&text=strip3&sort=name&reverse=yes",
+    "queue": "/queue?split=all&label=3&verdict=none&text=strip3&sort=name&reverse=yes",
+    "queue, of which nothing matches": "/queue?predicted=2&answer=wrong&group=wrong_elsewhere&flagged=yes&low=0.2&high=0.9",
     "queue, a sheet of pictures": "/queue?split=all&look=pictures&sort=name&reverse=yes",
 }
 READY = {
@@ -43,9 +44,9 @@ def opened(page: Page, address: str, view: str) -> dict[str, object]:
     page.goto(address)
     ready = READY.get(view)
     if ready:
-        expect(page.get_by_alt_text(ready, exact=False)).to_be_visible()
+        expect(page.get_by_alt_text(ready, exact=False).first).to_be_visible()
     else:
-        expect(page.get_by_role("heading", name=re.compile("patches"))).to_be_visible()
+        expect(page.get_by_role("heading", name=re.compile("^[0-9,]+ patch|^All"))).to_be_visible()
     if "why=open" in address:
         expect(page.get_by_text("After block 5")).to_be_visible()
     if "look=pictures" in address:
