@@ -40,8 +40,6 @@ def draw(query: Query, reader: str, away: str = "") -> None:
         except InputError as error:
             store, away = None, str(error)
     _open_one(shelf, query)
-    for line in shelf.trouble:
-        st.caption(plain(line))
     with st.popover(
         "Save or change …", width="stretch", help="Gives the filters below, and their order, a name."
     ):
@@ -51,6 +49,8 @@ def draw(query: Query, reader: str, away: str = "") -> None:
             _ask_name()
         else:
             _change(store, shelf, query, reader)
+    for line in shelf.trouble:
+        st.caption(plain(line))
 
 
 def _open_one(shelf: Shelf, query: Query) -> None:
@@ -72,8 +72,8 @@ def _open_one(shelf: Shelf, query: Query) -> None:
         on_change=go_to,
         help="Sets all filters below, and the order, at once. What others saved stands here too, with their name.",
     )
-    if chosen is not None:
-        st.caption(plain(filters.in_words(by_id[chosen].query)))
+    # there always: what came and went would shut the panel below it
+    st.caption("Filters as they are set below." if chosen is None else plain(filters.in_words(query)))
 
 
 def _ask_name() -> None:
