@@ -18,6 +18,7 @@ from app.review import narrowed, neighbour
 from app.words import plain
 from severstal_xai.manifest import Split
 
+_PLACES = {-1: "before", 1: "after"}
 _DRAWN = ("split", "label", "answer")
 
 
@@ -101,7 +102,7 @@ def say_why_no_strip() -> None:
 def _say_why(kind: _Kind) -> None:
     named = st.query_params.get(kind.word)
     if named is None:
-        st.info(f"No {kind.word} matches. Choose another class or another part of the data on the left.")
+        st.info(f"No {kind.word} matches. Choose another class, answer or part of the data on the left.")
     else:
         problem(kind.unknown, named)
 
@@ -163,4 +164,5 @@ def _list(kind: _Kind, names: list[str], chosen: str | None, described: Callable
             args=(there,),
             width="stretch",
             shortcut=shortcut,
+            help=f"The {kind.word} {_PLACES[step]} this one in the list; Alt and an arrow key do the same.",
         )

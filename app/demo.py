@@ -1,21 +1,31 @@
 """The command `python -m app.demo`: from nothing to a trained model and its maps, on synthetic strips.
 
 Each step is one of the project's own commands, with the settings in `configs/demo/`; one whose result is there
-is not done again.
+is not done again, and one that was stopped goes on. `--watched` is for who starts it and may be killed: it ends, with the
+step that it is at, when its input ends.
 """
 
+import argparse
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from severstal_xai.command import CONFIGS, DONE, run
+from filelock import FileLock, Timeout
+
+from severstal_xai.command import DONE, run
 from severstal_xai.errors import InputError
 
-ROOT = CONFIGS.parent
 DEMO = Path("demo")
+_LOCK = DEMO / ".lock"
 _SETTINGS = "configs/demo"
+_OVERWRITE = ("--overwrite", "true")
 
 
 @dataclass(frozen=True)
@@ -26,11 +36,19 @@ class Step:
         words: What it does, for the reader.
         command: The module and its flags.
         result: The file that it writes last.
+        seconds: How long it takes on two cores, about.
+        begun: What tells that it was begun before.
+        goes_on: The flags that go on with what was begun.
+        afresh: The flags that take the place of what was begun, or of nothing.
     """
 
     words: str
     command: tuple[str, ...]
     result: Path
+    seconds: float
+    begun: Path | None = None
+    goes_on: tuple[str, ...] = ()
+    afresh: tuple[str, ...] = ()
 
 
 STEPS = (
@@ -38,51 +56,144 @@ STEPS = (
         "make synthetic strips",
         ("data_prep.synthesize", "--config", f"{_SETTINGS}/synthesize.yaml"),
         DEMO / "strips/train.csv",
+        13,
     ),
     Step(
         "cut them into patches",
         ("data_prep", "--config", f"{_SETTINGS}/data_prep.yaml"),
         DEMO / "patches/manifest.parquet",
+        8,
     ),
     Step(
         "train a small network and score it",
-        ("training", "--config", f"{_SETTINGS}/training.yaml", "--overwrite", "true"),
+        ("training", "--config", f"{_SETTINGS}/training.yaml"),
         DEMO / "run/README.md",
+        150,
+        begun=DEMO / "run/state/state.safetensors",
+        goes_on=("--resume", "true"),
+        afresh=_OVERWRITE,
     ),
     Step(
         "explain test patches",
         ("explain", "--config", f"{_SETTINGS}/explain.yaml"),
         DEMO / "run/maps/rejected.csv",
+        40,
+        begun=DEMO / "run/maps",
+        afresh=_OVERWRITE,
     ),
 )
 
 
-def do_step(step: Step) -> float | None:
+def is_done(step: Step, home: Path) -> bool:
+    """Tell whether a step's result is there."""
+    return (home / step.result).is_file()
+
+
+def is_whole(home: Path) -> bool:
+    """Tell whether the demo lies in the project's folder, all of it: a run that is still trained has a model, too."""
+    return all(is_done(step, home) for step in STEPS)
+
+
+def command_of(step: Step, home: Path, *, anew: bool) -> tuple[str, ...]:
+    """Return the module and flags by which a step is done now.
+
+    Args:
+        step: The step.
+        home: The project's folder.
+        anew: Whether what a step before it made is new, so that nothing of before can be gone on with.
+
+    Example:
+        >>> command_of(STEPS[2], Path("nowhere"), anew=False)[-2:]
+        ('--overwrite', 'true')
+    """
+    goes_on = not anew and step.begun is not None and (home / step.begun).exists()
+    return step.command + (step.goes_on if goes_on else step.afresh)
+
+
+def do_step(step: Step, home: Path, *, anew: bool = False) -> float | None:
     """Do a step and return the seconds that it took; None where its result is there already.
+
+    Args:
+        step: The step.
+        home: The project's folder.
+        anew: Whether a step before it was done just now, so that its result is of something else.
 
     Raises:
         InputError: The step's command failed; it has said why.
     """
-    if (ROOT / step.result).is_file():
+    if is_done(step, home) and not anew:
         return None
     began = time.perf_counter()
-    status = subprocess.run([sys.executable, "-m", *step.command], cwd=ROOT, check=False).returncode
+    command = command_of(step, home, anew=anew)
+    status = subprocess.run([sys.executable, "-m", *command], cwd=home, check=False).returncode
     if status != DONE:
         raise InputError(
-            f"demo: could not {step.words} (python -m {' '.join(step.command)} ended with status {status})"
+            f"demo: could not {step.words} (python -m {' '.join(command)} ended with status {status})"
         )
     return time.perf_counter() - began
 
 
-def main() -> int:
+def announcement(number: int) -> str:
+    """Return the line that says which step is begun, from 1.
+
+    Example:
+        >>> announcement(1)
+        '[1/4] make synthetic strips: demo/strips'
+    """
+    step = STEPS[number - 1]
+    return f"[{number}/{len(STEPS)}] {step.words}: {step.result.parent.as_posix()}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Do all steps, then say where to look and how long each took."""
+    if _settings(arguments).watched:
+        _end_with_the_input()
+    home = Path()
     lines = []
-    for number, step in enumerate(STEPS, start=1):
-        print(f"[{number}/{len(STEPS)}] {step.words}: {step.result.parent}", flush=True)
-        seconds = do_step(step)
-        lines.append(f"  {'done before' if seconds is None else f'{seconds:6.0f} s    '}  {step.words}")
+    with _alone(home):
+        anew = False
+        for number, step in enumerate(STEPS, start=1):
+            print(announcement(number), flush=True)
+            seconds = do_step(step, home, anew=anew)
+            anew = anew or seconds is not None
+            lines.append(f"  {'done before' if seconds is None else f'{seconds:6.0f} s    '}  {step.words}")
     print("\n".join(["", "The demo is ready:", *lines, "", *_WHERE_TO_LOOK]))
     return DONE
+
+
+def _settings(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m app.demo", description="Make the demo.", allow_abbrev=False
+    )
+    parser.add_argument("--watched", action="store_true", help="end when the standard input ends")
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Let this process alone make the demo.
+
+    Raises:
+        InputError: Another one makes it.
+    """
+    lock = home / _LOCK
+    lock.parent.mkdir(exist_ok=True)
+    try:
+        with FileLock(lock, timeout=0):
+            yield
+    except Timeout as error:
+        raise InputError(f"{DEMO}: another process is making the demo, expected to be alone") from error
+
+
+def _end_with_the_input() -> None:
+    """End this process and its commands, one group, when whoever started them has gone."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 1):  # not by its buffer, which is locked at the end of a process
+            pass
+        os.killpg(os.getpgrp(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 _WHERE_TO_LOOK = (

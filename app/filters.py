@@ -21,6 +21,7 @@ from app.query import (
     from_address,
     to_address,
 )
+from app.queue_view import SHEET
 from app.verdicts.records import Kind
 from app.words import class_title
 from explain.evaluation.evidence import Group
@@ -104,7 +105,7 @@ def query_of_the_address() -> Query:
         return from_address(st.query_params.to_dict())
     except InputError as error:
         messages.problem(messages.WRONG_ADDRESS, str(error))
-        st.button("Start over", on_click=runs.start_over)
+        st.button("Start over", on_click=runs.start_over, help="Takes back all that the address asks for.")
         st.stop()
 
 
@@ -117,7 +118,12 @@ def draw(query: Query, names: Sequence[str]) -> None:
             _draw_text(query, names)
         elif name == "reverse":
             st.session_state[name] = query.reverse
-            st.toggle("The other way round", key=name, on_change=partial(_keep, query, names))
+            st.toggle(
+                "The other way round",
+                key=name,
+                on_change=partial(_keep, query, names),
+                help="Turns the order round; what is not known stays last.",
+            )
         else:
             title, options, words = _CHOICES[name]
             value = getattr(query, name)
@@ -131,6 +137,19 @@ def draw(query: Query, names: Sequence[str]) -> None:
                 on_change=partial(_keep, query, names),
                 help=words,
             )
+
+
+def in_words(query: Query) -> str:
+    """Return all that a query asks for, in words: which part of the data, what else narrows it, and the order.
+
+    Example:
+        >>> in_words(Query(answer=Answer.MISSED, sort=Sort.NAME, reverse=True))
+        'Test: never seen in training. The answer is: missed: a defect called sound. Sorted by name, the other way round.'
+    """
+    part = _CHOICES["split"][1][query.split]
+    order = f"Sorted by {_CHOICES['sort'][1][query.sort]}" + ", the other way round" * query.reverse
+    said = [part[0].upper() + part[1:], *narrowed_by(query, ["split"]), order]
+    return " ".join(f"{one}." for one in said)
 
 
 def narrowed_by(query: Query, drawn: Sequence[str]) -> list[str]:
@@ -170,6 +189,13 @@ def put(query: Query) -> None:
     st.query_params.update(to_address(query))
 
 
+def put_anew(query: Query) -> None:
+    """Put another query into the address: what was chosen by the one before is not chosen any longer."""
+    put(query)
+    for chosen in (PATCH, STRIP, SHEET):
+        st.query_params.pop(chosen, None)
+
+
 def _draw_range(query: Query, names: Sequence[str]) -> None:
     st.session_state[_RANGE] = (query.low, query.high)
     st.slider(
@@ -203,6 +229,4 @@ def _keep(query: Query, names: Sequence[str]) -> None:
     }
     if "low" in names:
         changed["low"], changed["high"] = state[_RANGE]
-    put(dataclasses.replace(query, **changed))
-    for chosen in (PATCH, STRIP):
-        st.query_params.pop(chosen, None)
+    put_anew(dataclasses.replace(query, **changed))

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.demo import DEMO, is_whole
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
 from severstal_xai.errors import InputError
 from severstal_xai.files import check_name, inside
 from severstal_xai.manifest import MANIFEST_FILE
 
+_OWN_DATA = Path("data/patches")
 _USAGE = "expected `streamlit run app/main.py -- --data DIR --run DIR [--strips DIR]`"
 
 
@@ -21,11 +23,13 @@ class Folders:
         data: A data folder, as `python -m data_prep` makes it.
         run: A run folder, as `python -m training` makes it.
         strips: The images that the data was made from, `train_images`; None to show of a strip what became patches.
+        wait_for_demo: Whether nothing lies there yet, nobody named a folder, and so the demo may be made.
     """
 
     data: Path
     run: Path
     strips: Path | None = None
+    wait_for_demo: bool = False
 
 
 def folders_from(arguments: Sequence[str], home: Path) -> Folders:
@@ -50,7 +54,19 @@ def folders_from(arguments: Sequence[str], home: Path) -> Folders:
         raise InputError(f"argument {unknown[0]}: not known; {_USAGE}")
     if named.strips is not None and not named.strips.is_dir():
         raise InputError(f"--strips {named.strips}: no such folder, expected that of the strips' images")
-    return Folders(named.data or _usual_data(home), named.run or _usual_run(home), named.strips)
+    data, run = _usual_data(home), _usual_run(home)
+    wait = not (named.data or named.run or is_whole(home) or _has_own(home))
+    return Folders(named.data or data, named.run or run, named.strips, wait)
+
+
+def _has_own(home: Path) -> bool:
+    """Tell whether anything lies there that is not the demo's."""
+    return (home / _OWN_DATA / MANIFEST_FILE).is_file() or bool(_own_runs(home))
+
+
+def _own_runs(home: Path) -> list[Path]:
+    """Return the models that were trained, the oldest first."""
+    return sorted((home / "runs").glob(f"*/{MODEL_FILE}"), key=lambda file: file.stat().st_mtime)
 
 
 def runs_beside(run: Path) -> dict[str, Path]:
@@ -78,14 +94,14 @@ def _holds_a_model(folder: Path, name: str) -> bool:
 
 
 def _usual_data(home: Path) -> Path:
-    """Return the demo's data folder, also where there is none: `make demo` is the way to begin."""
-    places = (home / "demo/patches", home / "data/patches")
-    return next((place for place in places if (place / MANIFEST_FILE).is_file()), places[0])
+    """Return the demo's data folder, also where there is none: the demo is the way to begin."""
+    demo, own = home / DEMO / "patches", home / _OWN_DATA
+    if is_whole(home) or not (own / MANIFEST_FILE).is_file():
+        return demo
+    return own
 
 
 def _usual_run(home: Path) -> Path:
-    demo = home / "demo/run"
-    if (demo / MODEL_FILE).is_file():
-        return demo
-    trained = sorted((home / "runs").glob(f"*/{MODEL_FILE}"), key=lambda file: file.stat().st_mtime)
-    return trained[-1].parent if trained else demo
+    """Return the demo's run, if it is whole: one that is still trained has a model, too."""
+    demo, trained = home / DEMO / "run", _own_runs(home)
+    return demo if is_whole(home) or not trained else trained[-1].parent

@@ -77,7 +77,7 @@ def draw(
         sight = visible_to(store, reader, patch.patch, LOT)
     except InputError as error:
         messages.warn(messages.STORE_AWAY, str(error))
-        st.button("Try again", key="verdict_again")
+        st.button("Try again", key="verdict_again", help="Asks the database once more.")
         return
     _tell(sight)
     st.text_input(
@@ -155,7 +155,11 @@ def _ask(store: Store, seen: Seen, reader: str) -> None:
     if kind == Kind.WRONG_CLASS:
         others = [steel.id for steel in DEFECTS if steel.id != seen.label]
         label = st.selectbox(
-            "Which class it is", others, format_func=class_title, key=f"{_LABEL} {seen.patch}"
+            "Which class it is",
+            others,
+            format_func=class_title,
+            key=f"{_LABEL} {seen.patch}",
+            help="The class that is right. Where the steel is sound, say “not a defect” instead.",
         )
     st.text_area(
         "Note",
@@ -163,6 +167,7 @@ def _ask(store: Store, seen: Seen, reader: str) -> None:
         max_chars=LONGEST_NOTE,
         height=68,
         placeholder="If there is anything to add",
+        help="Kept with the verdict, for whoever reads it later.",
     )
     st.button(
         "Save verdict",
@@ -170,6 +175,7 @@ def _ask(store: Store, seen: Seen, reader: str) -> None:
         key="verdict_save",
         on_click=_save,
         args=(store, seen, reader, kind, label),
+        help="Kept with your name, the time, and what is in sight: the model's answer and the map.",
     )
 
 

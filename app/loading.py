@@ -17,6 +17,7 @@ import streamlit as st
 import torch
 from torch import nn
 
+from app.building import Building
 from app.explanations import Finished
 from app.folders import Folders, folders_from
 from app.jobs import Jobs
@@ -149,6 +150,14 @@ def jobs() -> Jobs:
     """Return the explanations that are being made, of all sessions; they stop when the inspector ends."""
     shared = Jobs(finished())
     atexit.register(shared.close)
+    return shared
+
+
+@st.cache_resource(show_spinner=False)
+def building() -> Building:
+    """Return the demo's job, of all sessions; it stops when the inspector ends."""
+    shared = Building(Path().resolve())
+    atexit.register(shared.cancel)
     return shared
 
 

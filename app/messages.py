@@ -4,10 +4,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
-from app.words import plain
+from app.words import inside, plain
 from severstal_xai.errors import InputError
 
 _LOG = logging.getLogger(__name__)
@@ -33,21 +34,10 @@ _START = "streamlit run app/main.py -- --data data/patches --run runs/NAME"
 WRONG_START = Advice(
     "The inspector was started with an argument that it does not know.", "Start it like this:", (_START,)
 )
-NO_DATA = Advice(
-    "There are no patches to show.",
-    "The inspector needs a data folder. Make the small demo, or prepare Severstal's images, "
-    "then load this page again:",
-    (
-        "make demo",
-        "python -m data_prep --source severstal-steel-defect-detection.zip --output data/patches",
-        _START,
-    ),
-)
-NO_MODEL = Advice(
-    "There is no trained model to ask.",
-    "The inspector needs a run folder with a whole model. Make the small demo, or train one, "
-    "then load this page again:",
-    ("make demo", "python -m training --data data/patches --output runs/NAME", _START),
+DEMO_BROKEN = Advice(
+    "The demo could not be built.",
+    "What was made is kept, and trying again goes on from there. If it fails again, delete the folder `demo` and try once more; "
+    "all that the commands said is in the log, in the window where the inspector was started.",
 )
 NO_SUCH_PATCH = Advice(
     "The address names a patch that is not in this data.",
@@ -114,9 +104,29 @@ NO_EVIDENCE = Advice(
     "Where the evidence lies cannot be told.",
     "`python -m explain.evaluate --run runs/NAME --data data/patches` finds it out, for each patch.",
 )
+NO_ANSWERS_YET = Advice(
+    "The run folder does not hold the model's answers for all patches.",
+    "So the queue knows what people marked, but not what the model says. Training writes them at its end: go on with the run, "
+    "then load this page again:",
+    ("python -m training --resume true --data data/patches --output runs/NAME",),
+)
+NO_EVIDENCE_YET = Advice(
+    "Nobody has found out yet where the evidence for the answers lies.",
+    "This evaluates the run, which takes a while; then load this page again:",
+    ("python -m explain.evaluate --run runs/NAME --data data/patches",),
+)
+NO_THRESHOLDS_YET = Advice(
+    "No thresholds are set for this model, so nothing is called flagged.",
+    "This sets them; then load this page again:",
+    ("python -m training.operating_point --run runs/NAME",),
+)
 STORE_AWAY = Advice(
     "The verdicts cannot be read or written now.",
     "The rest of the page works without them. What was saved is safe. Ask who runs the inspector whether its database is there.",
+)
+FILTERS_AWAY = Advice(
+    "Saved filters cannot be read or written now.",
+    "The built-in ones work without them, and what was saved is safe. Ask who runs the inspector whether its database is there.",
 )
 NOT_SAVED = Advice("This was not saved.", "What you wrote is still here: try again.")
 _OUR_FAULT = Advice(
@@ -124,6 +134,29 @@ _OUR_FAULT = Advice(
     "It is a fault of the program, not yours. Loading the page again may help. "
     "The details are in the log, in the window where the inspector was started.",
 )
+
+
+def no_data(data: Path) -> Advice:
+    """Return what to do where this folder has no patches that can be shown."""
+    return Advice(
+        "There are no patches to show.",
+        "The inspector shows what data preparation made. Prepare Severstal's images into the folder that it looks in, or "
+        "start it with the folder where patches lie, then load this page again:",
+        (
+            f"python -m data_prep --source severstal-steel-defect-detection.zip --output {data}",
+            _START,
+        ),
+    )
+
+
+def no_model(data: Path, run: Path) -> Advice:
+    """Return what to do where this run folder has no model that can be asked."""
+    return Advice(
+        "There is no trained model to ask.",
+        "The patches are there, but no whole model. Train one on them, or start the inspector with the folder of one that "
+        "was trained, then load this page again:",
+        (f"python -m training --data {data} --output {run}", _START),
+    )
 
 
 def problem(advice: Advice, detail: str = "") -> None:
@@ -134,18 +167,25 @@ def problem(advice: Advice, detail: str = "") -> None:
         st.code("\n".join(advice.commands), language=None)
 
 
+def hint(advice: Advice) -> None:
+    """Say that something is not there yet, and what makes it."""
+    st.info(f"**{advice.title}** {advice.text}")
+    if advice.commands:
+        st.code("\n".join(advice.commands), language=None)
+
+
 def warn(advice: Advice, detail: str = "") -> None:
     """Say that what the page shows is to be taken with care, and why."""
     st.warning(f"**{advice.title}** {advice.text}" + (f"  \n{plain(detail)}" if detail else ""))
 
 
 @contextmanager
-def stopped_by_wrong_input(advice: Advice) -> Iterator[None]:
-    """Turn an `InputError` into a message, and end the page there."""
+def stopped_by_wrong_input(advice: Advice, folder: Path | None = None) -> Iterator[None]:
+    """Turn an `InputError` into a message, and end the page there; files in the folder are named without it."""
     try:
         yield
     except InputError as error:
-        problem(advice, str(error))
+        problem(advice, str(error) if folder is None else inside(str(error), folder))
         st.stop()
 
 

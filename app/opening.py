@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import streamlit as st
 
-from app import loading, messages, runs
+from app import demo_offer, loading, messages, runs
 from app.folders import Folders
 from app.loading import Remark
 from severstal_xai.checkpoint import Checkpoint
@@ -45,10 +46,13 @@ def open_all() -> Opened:
     """Return what a page shows; where a part is missing or damaged, say so and end the page there."""
     with messages.stopped_by_wrong_input(messages.WRONG_START):
         folders = loading.folders()
+    if folders.wait_for_demo:
+        demo_offer.draw(loading.building())
+        st.stop()
     folders = runs.chosen(folders)
-    with messages.stopped_by_wrong_input(messages.NO_DATA):
+    with messages.stopped_by_wrong_input(messages.no_data(folders.data)):
         manifest = loading.open_data(folders.data)
-    with messages.stopped_by_wrong_input(messages.NO_MODEL):
+    with messages.stopped_by_wrong_input(messages.no_model(folders.data, folders.run)):
         checkpoint = loading.open_model(folders.run)
     known, remarks = loading.known_patches(folders.run, checkpoint, manifest)
     return Opened(folders, manifest, checkpoint, known, remarks, _point(folders.run, checkpoint))

@@ -73,7 +73,12 @@ def preview(states: Mapping[str, State]) -> None:
 
 def try_again(titles: Sequence[str], ask: Callable[[], None]) -> None:
     """Offer to make what failed or was cancelled after all."""
-    st.button(f"Make {' and '.join(titles)} after all", key="again", on_click=ask)
+    st.button(
+        f"Make {' and '.join(titles)} after all",
+        key="again",
+        on_click=ask,
+        help="Begins anew with what failed or was cancelled.",
+    )
 
 
 def probability_bars(patch: Patch, probabilities: Sequence[float], point: OperatingPoint | None) -> None:

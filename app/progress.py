@@ -38,15 +38,15 @@ def told(state: Queued | Running | Cancelled) -> str:
         return f"Waiting for its turn: {before} before." if state.before else "Its turn is next."
     if state.passed is None:
         return _STAGES[state.stage]
-    left = "" if state.left is None else f", at most about {_duration(state.left)} left"
+    left = "" if state.left is None else f", at most about {duration(state.left)} left"
     return f"{state.passed.done:,} of at most {state.passed.total:,} steps{left}."
 
 
-def _duration(seconds: float) -> str:
-    """Return a time that is not more exact than it is known.
+def duration(seconds: float) -> str:
+    """Return a time in words that are not more exact than it is known.
 
     Example:
-        >>> _duration(0.2), _duration(44.2), _duration(200.0)
+        >>> duration(0.2), duration(44.2), duration(200.0)
         ('1 s', '44 s', '3 min')
     """
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"

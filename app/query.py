@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from app.verdicts.records import Kind
 from explain.evaluation.evidence import Group
@@ -198,6 +199,44 @@ def to_address(query: Query) -> dict[str, str]:
         for field in dataclasses.fields(query)
         if getattr(query, field.name) != getattr(usual, field.name)
     }
+
+
+def to_text(query: Query) -> str:
+    """Return a query as text, to be kept: what an address holds of it after its `?`.
+
+    Example:
+        >>> to_text(Query(split=None, text="a b")), to_text(Query())
+        ('split=all&text=a+b', '')
+    """
+    return urlencode(to_address(query))
+
+
+def from_text(text: str) -> Query:
+    """Return the query that was kept as text. Here, other than in an address, nothing may stand that is not a query's.
+
+    Raises:
+        InputError: It is no query; or one of a later version, which knows what this one does not.
+
+    Example:
+        >>> from_text("label=3").label
+        3
+    """
+    try:
+        pairs = parse_qsl(
+            text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=2 * len(_READ)
+        )
+    except ValueError as error:
+        raise InputError(f"query {text[:MOST_TEXT]!r}, expected what an address holds") from error
+    fields = dict(pairs)
+    unknown = [name for name in fields if name not in _READ]
+    if unknown:
+        raise InputError(
+            f"query: {unknown[0][:MOST_TEXT]!r} is not known, expected one of {', '.join(_READ)}: "
+            "a later version may have saved it"
+        )
+    if len(fields) < len(pairs):
+        raise InputError(f"query {text[:MOST_TEXT]!r} says a thing twice, expected once")
+    return from_address(fields)
 
 
 def _as_text(value: object) -> str:

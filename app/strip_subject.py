@@ -13,7 +13,7 @@ from app.layers import outline_path
 from app.opening import Opened
 from app.strip_picture import Outline
 from app.strips import Grey, Strip, composed, read_whole
-from app.words import class_title
+from app.words import class_title, inside
 from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
 from severstal_xai.files import sha256
@@ -120,7 +120,7 @@ def _read_patches(
         try:
             grey, mask = opened.manifest.read_image(patch), opened.manifest.read_mask(patch)
         except InputError as error:
-            problems[index] = str(error)
+            problems[index] = inside(str(error), opened.manifest.root)
         else:
             greys[index], masks[index] = grey, mask
     return greys, masks, problems
@@ -135,7 +135,7 @@ def _read_whole(
     try:
         return read_whole(opened.folders.strips, strip, greys), ""
     except InputError as error:
-        return None, str(error)
+        return None, inside(str(error), opened.folders.strips)
 
 
 def _steel(opened: Opened, patch: Patch | None, grey: Grey) -> Steel:

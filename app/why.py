@@ -20,7 +20,8 @@ from explain.engines import usual_engine
 from severstal_xai.overlay import heat_colours
 
 _COMPONENT = st.components.v2.component("severstal_xai_steps", html=HTML, css=CSS, js=JS)
-_KEY = "why"
+_KEY, _OPEN = "why", "open"
+"""What the section is called in the address, and what that says of one that is open."""
 _CPU = torch.device("cpu")  # where the inspector's model is
 _ENGINES = {
     "openvino": "OpenVINO",
@@ -42,8 +43,12 @@ def draw(patchwork: Patchwork, state: State, target: int, probability: float) ->
     """
     if isinstance(state, Failed | Cancelled) or (isinstance(state, Found) and not state.account):
         return
+    st.session_state.setdefault(_KEY, st.query_params.get(_KEY) == _OPEN)
     section = st.expander("Why, step by step: how SISE came to its heat", key=_KEY, on_change="rerun")
-    if not section.open:
+    if section.open:
+        st.query_params[_KEY] = _OPEN
+    else:
+        st.query_params.pop(_KEY, None)
         return
     place = section.empty()  # what stood here of the patch before goes at once
     if not isinstance(state, Found) or state.account is None:

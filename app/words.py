@@ -1,6 +1,8 @@
 """How the pages write classes, shares, and text that came from elsewhere."""
 
+import os
 import re
+from pathlib import Path
 
 from severstal_xai.classes import CLASSES
 
@@ -29,6 +31,16 @@ def percent(share: float) -> str:
     if share < 0.001:
         return "<0.1 %"
     return ">99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
+
+
+def inside(text: str, folder: Path) -> str:
+    """Return what is said of files with their places inside a folder, which the reader knows or need not know.
+
+    Example:
+        >>> inside("/mill/data/masks/a_0.png: cannot be read", Path("/mill/data"))
+        'masks/a_0.png: cannot be read'
+    """
+    return text.replace(f"{folder}{os.sep}", "")
 
 
 def plain(text: str) -> str:

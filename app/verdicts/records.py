@@ -77,11 +77,11 @@ class Heat:
     sha256: str
 
     def __post_init__(self) -> None:
-        _check_name("method", self.method)
+        check_line("method", self.method)
         for name, value in self.settings:
-            _check_name("setting", name)
+            check_line("setting", name)
             if isinstance(value, str):
-                _check_name(f"setting {name}", value, least=0)
+                check_line(f"setting {name}", value, least=0)
             elif not math.isfinite(value):
                 raise InputError(f"setting {name} {value}, expected a finite number")
         _check_label("target", self.target, _LABELS)
@@ -150,7 +150,7 @@ class Verdict:
     id: str = field(default_factory=lambda: uuid4().hex)
 
     def __post_init__(self) -> None:
-        _check_name("reader", self.reader)
+        check_line("reader", self.reader)
         if self.reader != tidy_name(self.reader):
             raise InputError(f"reader {self.reader!r}, expected {tidy_name(self.reader)!r}")
         _check_length("note", self.note, 0, LONGEST_NOTE)
@@ -264,7 +264,12 @@ def _check_sha256(name: str, value: str) -> None:
         raise InputError(f"{name} {value[:70]!r}, expected 64 hexadecimal digits")
 
 
-def _check_name(name: str, value: str, least: int = 1) -> None:
+def check_line(name: str, value: str, least: int = 1) -> None:
+    """Refuse a text of one line that is too long or holds signs that nobody sees.
+
+    Raises:
+        InputError: It is or does; `name` names it in the message.
+    """
     _check_length(name, value, least, LONGEST_NAME)
     _check_signs(name, value, _UNSEEN_IN_NAMES)
 

@@ -6,7 +6,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, Double, Index, Integer, MetaData, Table, Text, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    inspect,
+    text,
+)
 
 from severstal_xai.errors import InputError
 
@@ -50,6 +62,17 @@ HEAD = Table(
     Column("sha256", Text, nullable=False),
 )
 """One row: where the chain ends. To append is to hold it."""
+SAVED_FILTERS = Table(
+    "saved_filters",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    UniqueConstraint("owner", "folded", name="saved_filters_once"),
+)
+"""Beside the chain, and no part of it: what is in it may be changed. `folded` is the name, large and small letters alike."""
 VERSION_TABLE = "verdicts_schema"
 _SCRIPTS = "app.verdicts:migrations"
 _ONE_AT_A_TIME = threading.Lock()

@@ -161,7 +161,7 @@ class Store:
         """
         column, found = VERDICTS.c, dict[str, dict[str, Kind]]()
         asked = select(column.patch, column.reader, column.kind).where(_holds())
-        with self._reading() as connection:
+        with self.reading() as connection:
             for patch, reader, kind in connection.execute(_all_of(asked)):
                 found.setdefault(patch, {})[reader] = Kind(kind)  # a later one takes the place of an earlier
         return found
@@ -173,7 +173,7 @@ class Store:
             StoreAway: The database cannot be reached.
         """
         asked = select(VERDICTS.c.patch).where(VERDICTS.c.reader == reader).distinct()
-        with self._reading() as connection:
+        with self.reading() as connection:
             return frozenset(connection.scalars(asked))
 
     def head(self) -> Head:
@@ -182,7 +182,7 @@ class Store:
         Raises:
             StoreAway: The database cannot be reached.
         """
-        with self._reading() as connection:
+        with self.reading() as connection:
             return _head(connection)
 
     def fault(self, noted: str | None = None) -> Fault | None:
@@ -194,7 +194,7 @@ class Store:
         Raises:
             StoreAway: The database cannot be reached.
         """
-        with self._reading() as connection:
+        with self.reading() as connection:
             head = _head(connection)
             with connection.execute(_all_of(select(VERDICTS))) as rows:
                 return first_fault((row._asdict() for row in rows), head, noted)
@@ -204,14 +204,28 @@ class Store:
         self._engine.dispose()
 
     def _entries(self, asked: Select[Any]) -> Iterator[Entry]:
-        with self._reading() as connection, connection.execute(_all_of(asked)) as rows:
+        with self.reading() as connection, connection.execute(_all_of(asked)) as rows:
             for row in rows:
                 yield entry_of(row._asdict())
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        """Give a connection that sees one state of the database all through."""
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees one state of the database all through.
+
+        Raises:
+            StoreAway: The database cannot be reached.
+        """
         with _reached(self._url), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def beside_the_chain(self) -> Iterator[Connection]:
+        """Give a connection that may write what is no verdict; what it did is kept when the block ends well.
+
+        Raises:
+            StoreAway: The database cannot be reached.
+        """
+        with _writing(self._url, self._engine) as connection:
             yield connection
 
     @contextmanager

@@ -12,13 +12,14 @@ from app.asking import Question, choose_question, say_why_nothing_is_asked
 from app.catalogue import CATALOGUE, request_for
 from app.chooser import choose_patch, say_why_no_patch
 from app.explanations import Failed, Request, explain
-from app.filters import PATCH, STRIP
+from app.filters import STRIP
 from app.jobs import Cancelled, Queued, Running, State, Wish
 from app.layers import Layer, Patchwork
 from app.links import Links
 from app.opening import Opened, open_all, tell_what_is_missing
 from app.progress import at_work
 from app.query import to_address
+from app.queue_view import as_it_was
 from app.review import with_verdicts
 from app.visitor import MOMENT, POLL, visitor
 from severstal_xai.checkpoint import Checkpoint
@@ -48,8 +49,10 @@ def show(links: Links) -> None:
     with st.sidebar:
         reader = judging.reader_now()
         kinds, _ = loading.kinds_of_verdicts(reader)
-        _ways_back(opened, links)
+        ways = st.container()
         name = choose_patch(with_verdicts(opened.known, kinds))
+        with ways:
+            _ways_back(opened, links, name)
         patch = None if name is None else manifest.find(name)
         questions = st.container()
         panels.provenance(opened.folders, checkpoint, manifest)
@@ -58,7 +61,7 @@ def show(links: Links) -> None:
         loading.jobs().watch(visitor(), [])
         say_why_no_patch()
         st.stop()
-    with messages.stopped_by_wrong_input(messages.DAMAGED_PATCH):
+    with messages.stopped_by_wrong_input(messages.DAMAGED_PATCH, manifest.root):
         subject = _subject(opened, patch)
     with questions:
         question = choose_question(subject.probabilities)
@@ -69,15 +72,16 @@ def show(links: Links) -> None:
     _draw(subject, question, reader)
 
 
-def _ways_back(opened: Opened, links: Links) -> None:
+def _ways_back(opened: Opened, links: Links, name: str | None) -> None:
     """Draw the buttons that lead to the queue and to the patch's strip, each narrowed as this page is."""
-    name = st.query_params.get(PATCH)
     to_queue, to_strip = st.columns(2)
     if to_queue.button("Queue", width="stretch", help="With the same filters and order."):
-        links.queue(to_address(filters.query_of_the_address()))
-    known = name in opened.known.index
-    if to_strip.button("Its strip", width="stretch", disabled=not known, help="All six windows of it."):
-        strip = opened.manifest.find(str(name)).strip
+        links.queue(to_address(filters.query_of_the_address()) | as_it_was())
+    if (
+        to_strip.button("Its strip", width="stretch", disabled=name is None, help="All six windows of it.")
+        and name
+    ):
+        strip = opened.manifest.find(name).strip
         links.strip({STRIP: strip, **to_address(filters.query_of_the_address())})
 
 

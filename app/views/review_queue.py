@@ -6,13 +6,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import filters, judging, loading, runs, tiles
+from app import filters, judging, loading, messages, runs, saved, tiles
 from app.filters import PATCH
 from app.links import Links
+from app.messages import Advice
 from app.opening import open_all, tell_what_is_missing
-from app.query import to_address
+from app.query import Query, to_address
+from app.queue_view import QueueLook, choose_look, choose_sheet
 from app.review import narrowed, with_verdicts
-from app.words import class_title
+from app.words import class_title, inside
 from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest
@@ -54,6 +56,14 @@ _COLUMNS = {
 }
 
 
+_KNOWN_FROM = {
+    "predicted": ("model", "probability", "answer", "margin"),
+    "group": ("group",),
+    "flagged": ("flagged",),
+}
+"""Which columns of the table are made of which one of what is known."""
+
+
 def show(links: Links) -> None:
     """Draw the page."""
     opened = open_all()
@@ -61,26 +71,37 @@ def show(links: Links) -> None:
     query = filters.query_of_the_address()
     kinds, more = loading.kinds_of_verdicts(judging.reader_now())
     with st.sidebar:
+        saved.draw(query, judging.reader_now(), away=more[0][1] if more else "")
         st.subheader("Which patches", anchor=False)
         filters.draw(query, _FILTERS)
         st.button("Start over", on_click=runs.start_over, help="Takes all filters back.")
     rows = narrowed(with_verdicts(known, kinds), query)
     tell_what_is_missing(opened, more)
     st.subheader(_heading(len(rows), len(known)), anchor=False)
-    if rows.empty:
+    missing = missing_for(known, query)
+    if missing is not None and not opened.remarks:
+        messages.hint(missing)
+    elif rows.empty:
         st.info("No patch matches. Widen the filters on the left, or start over.")
+    if rows.empty:
         return
-    look = st.segmented_control(
-        "Look",
-        ["Table", "Pictures"],
-        default="Table",
-        required=True,
-        key="queue_look",
-        label_visibility="collapsed",
-    )
-    clicked = _table(rows) if look == "Table" else _sheet(rows, opened.manifest)
+    with messages.stopped_by_wrong_input(messages.WRONG_ADDRESS):
+        look = choose_look()
+        clicked = _table(rows, _columns(known)) if look == QueueLook.TABLE else _sheet(rows, opened.manifest)
     if clicked is not None:
         links.patch({PATCH: clicked, **to_address(query)})
+
+
+def missing_for(known: pd.DataFrame, query: Query) -> Advice | None:
+    """Return what nobody has made yet and the query asks for; None where all is there."""
+    usual = Query()
+    if known["predicted"].isna().all():
+        return messages.NO_ANSWERS_YET
+    if query.group != usual.group and known["group"].isna().all():
+        return messages.NO_EVIDENCE_YET
+    if query.flagged != usual.flagged and known["flagged"].isna().all():
+        return messages.NO_THRESHOLDS_YET
+    return None
 
 
 def _heading(shown: int, known: int) -> str:
@@ -88,19 +109,25 @@ def _heading(shown: int, known: int) -> str:
     return f"{patches} of {known:,}" if shown != known else f"All {patches}"
 
 
-def _table(rows: pd.DataFrame) -> str | None:
+def _columns(known: pd.DataFrame) -> list[str]:
+    """Return the columns of the table: those of which nothing is known of any patch are left out."""
+    unknown = {
+        column for source, columns in _KNOWN_FROM.items() if known[source].isna().all() for column in columns
+    }
+    return [column for column in _COLUMNS if column not in unknown]
+
+
+def _table(rows: pd.DataFrame, columns: list[str]) -> str | None:
     """Draw the rows; return the patch of the cell that was clicked."""
     shown = pd.DataFrame(
         {
             "patch": rows.index,
             "split": rows["split"].to_numpy(),
             "marked": rows["label"].map(class_title).to_numpy(),
-            "model": rows["predicted"].map(class_title, na_action="ignore").to_numpy(),
+            "model": [class_title(label) if pd.notna(label) else "" for label in rows["predicted"]],
             "probability": rows["probability"].round(3).to_numpy(),
             "margin": rows["margin"].round(3).to_numpy(),
-            "answer": rows["answer"]
-            .map(lambda answer: str(answer).replace("_", " "), na_action="ignore")
-            .to_numpy(),
+            "answer": [str(answer).replace("_", " ") if answer else "" for answer in rows["answer"]],
             "flagged": rows["flagged"].to_numpy(),
             "group": rows["group"].fillna("").to_numpy(),
             "verdict": [filters.kinds_in_words(kinds) for kinds in rows["verdict"]],
@@ -111,7 +138,7 @@ def _table(rows: pd.DataFrame) -> str | None:
         shown,
         hide_index=True,
         column_config=_COLUMNS,
-        column_order=list(_COLUMNS),
+        column_order=columns,
         height=620,
         key="queue_table",
         on_select="rerun",
@@ -124,8 +151,7 @@ def _table(rows: pd.DataFrame) -> str | None:
 def _sheet(rows: pd.DataFrame, manifest: Manifest) -> str | None:
     """Draw a sheet of thumbnails; return the patch that was clicked."""
     sheets = -(-len(rows) // _SHEET)
-    sheet = st.pagination(sheets, key="queue_sheet") if sheets > 1 else 1
-    first = (min(sheet, sheets) - 1) * _SHEET
+    first = (choose_sheet(sheets) - 1) * _SHEET
     return tiles.draw(
         [_tile(manifest, row) for row in rows[first : first + _SHEET].reset_index().to_dict("records")]
     )
@@ -142,5 +168,6 @@ def _tile(manifest: Manifest, row: Mapping[Any, Any]) -> tiles.Tile:
     try:
         image, outline = loading.thumbnail(manifest, patch)
     except InputError as error:
-        return tiles.Tile(patch.patch, "", "", colour, lines, problem=f"Cannot be shown: {error}")
+        why = inside(str(error), manifest.root)
+        return tiles.Tile(patch.patch, "", "", colour, (*lines, why), problem="Cannot be shown")
     return tiles.Tile(patch.patch, image, outline, colour, lines)

@@ -235,7 +235,7 @@ def test_an_empty_place_fills_as_the_page_advises(
     with start(data, run, tmp_path / "log.txt") as address:
         page.goto(address)
         expect(page.get_by_text("There are no patches to show.")).to_be_visible()
-        expect(page.get_by_text("make demo")).to_be_visible()
+        expect(page.get_by_text(f"--output {data}").last).to_be_visible()
 
         shutil.copytree(made_data.root, data)
         page.reload()

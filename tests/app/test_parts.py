@@ -15,6 +15,7 @@ from torch import nn
 
 from app import why
 from app.account import Account, Step
+from app.demo import STEPS
 from app.explanations import Failed, Finished, Found, Request, Stage, explain
 from app.folders import folders_from
 from app.jobs import Cancelled, Queued, Running
@@ -38,8 +39,10 @@ def test_folders_are_the_demo_s_then_the_newest_run_s(tmp_path: Path) -> None:
         (place / "model.json").touch()
         os.utime(place / "model.json", (time, time))
     assert folders_from([], tmp_path).run == tmp_path / "runs/new"
-    (tmp_path / "demo/run").mkdir(parents=True)
-    (tmp_path / "demo/run/model.json").touch()
+    for step in STEPS:
+        assert folders_from([], tmp_path).run == tmp_path / "runs/new", "a demo in the making is not shown"
+        (tmp_path / step.result).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / step.result).touch()
     assert folders_from([], tmp_path).run == tmp_path / "demo/run"
     assert folders_from(["--run", "mine"], tmp_path).run == Path("mine")
 

@@ -188,7 +188,7 @@ def test_a_database_of_a_later_version_is_refused_in_words(store: Store, address
     with store._engine.execution_options(writes=True).begin() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0099'"))
     with pytest.raises(
-        InputError, match="has schema 0099, expected 0001 at most: it was opened by a later version"
+        InputError, match="has schema 0099, expected 0002 at most: it was opened by a later version"
     ):
         open_store(address)
 
