@@ -139,19 +139,6 @@ def draw(query: Query, names: Sequence[str]) -> None:
             )
 
 
-def in_words(query: Query) -> str:
-    """Return all that a query asks for, in words: which part of the data, what else narrows it, and the order.
-
-    Example:
-        >>> in_words(Query(answer=Answer.MISSED, sort=Sort.NAME, reverse=True))
-        'Test: never seen in training. The answer is: missed: a defect called sound. Sorted by name, the other way round.'
-    """
-    part = _CHOICES["split"][1][query.split]
-    order = f"Sorted by {_CHOICES['sort'][1][query.sort]}" + ", the other way round" * query.reverse
-    said = [part[0].upper() + part[1:], *narrowed_by(query, ["split"]), order]
-    return " ".join(f"{one}." for one in said)
-
-
 def narrowed_by(query: Query, drawn: Sequence[str]) -> list[str]:
     """Return in words what a query narrows by besides the filters that are drawn.
 
@@ -170,6 +157,23 @@ def narrowed_by(query: Query, drawn: Sequence[str]) -> list[str]:
     if "text" not in drawn and query.text:
         said.append(f"Name holds: {query.text}")
     return said
+
+
+def in_words(query: Query) -> list[str]:
+    """Return a query in words: what it narrows by, the usual part of the data too, and its order.
+
+    Example:
+        >>> in_words(Query(split=None, label=3, reverse=True))
+        ['Part of the data: all patches', 'Marked as: 3 · scratches and scabs', \
+'Sorted by: evidence: right but elsewhere first, the other way round']
+    """
+    part, order = _CHOICES["split"], _CHOICES["sort"]
+    turned = ", the other way round" if query.reverse else ""
+    return [
+        f"{part[0]}: {part[1][query.split]}",
+        *narrowed_by(query, ["split"]),
+        f"{order[0]}: {order[1][query.sort]}{turned}",
+    ]
 
 
 def kinds_in_words(kinds: str) -> str:

@@ -73,7 +73,11 @@ def _open_one(shelf: Shelf, query: Query) -> None:
         help="Sets all filters below, and the order, at once. What others saved stands here too, with their name.",
     )
     # there always: what came and went would shut the panel below it
-    st.caption("Filters as they are set below." if chosen is None else plain(filters.in_words(query)))
+    st.caption("Filters as they are set below." if chosen is None else _in_words(query))
+
+
+def _in_words(query: Query) -> str:
+    return plain("; ".join(filters.in_words(query)) + ".")
 
 
 def _ask_name() -> None:
@@ -91,7 +95,7 @@ def _change(store: Store, shelf: Shelf, query: Query, reader: str) -> None:
     failed = st.session_state.pop(_FAILED, None)
     if failed:
         messages.warn(messages.NOT_SAVED, failed)
-    st.caption("As set now: " + plain(filters.in_words(query)))
+    st.caption("As set now: " + _in_words(query))
     words, button = st.columns([2, 1], vertical_alignment="bottom")
     words.text_input(
         "Name", key=_NAME, max_chars=LONGEST_NAME, help="What the list shall call it. Everybody sees it."

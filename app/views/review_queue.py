@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import filters, judging, loading, messages, runs, saved, tiles
+from app import filters, judging, loading, messages, report_buttons, runs, saved, tiles
 from app.filters import PATCH
 from app.links import Links
 from app.messages import Advice
@@ -77,7 +77,10 @@ def show(links: Links) -> None:
         st.button("Start over", on_click=runs.start_over, help="Takes all filters back.")
     rows = narrowed(with_verdicts(known, kinds), query)
     tell_what_is_missing(opened, more)
-    st.subheader(_heading(len(rows), len(known)), anchor=False)
+    heading, report = st.columns([7, 1], vertical_alignment="center")
+    heading.subheader(_heading(len(rows), len(known)), anchor=False)
+    with report:
+        report_buttons.for_queue(opened, rows, query, (*opened.remarks, *more))
     missing = missing_for(known, query)
     if missing is not None and not opened.remarks:
         messages.hint(missing)
