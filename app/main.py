@@ -1,6 +1,7 @@
 """The inspector: `streamlit run app/main.py [-- --data DIR --run DIR]`. Navigation alone."""
 
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
@@ -8,8 +9,9 @@ from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import messages
+from app.access import door
+from app.access.guard import guards
 from app.links import Address, Links, Open
-from app.views import patch, review_queue, strip
 
 _STYLE = """<style>
 .stMainBlockContainer { padding: 1.2rem 2rem 2rem; }
@@ -24,6 +26,9 @@ _PAGE = "page drawn last"
 
 def main() -> None:
     """Draw the page that the address names."""
+    # Here: the server imports this file before there is a Streamlit for the pages' caches to lie in.
+    from app.views import patch, review_queue, strip  # noqa: PLC0415
+
     st.set_page_config(page_title="Steel inspector", layout="wide", initial_sidebar_state="expanded")
     st.html(_STYLE)
     pages: dict[str, StreamlitPage] = {}
@@ -31,9 +36,15 @@ def main() -> None:
     pages["strip"] = st.Page(partial(strip.show, links), title="Strip", url_path="strip", default=True)
     pages["patch"] = st.Page(partial(patch.show, links), title="One patch", url_path="patch")
     pages["queue"] = st.Page(partial(review_queue.show, links), title="Review queue", url_path="queue")
-    page = st.navigation(list(pages.values()))
+    is_let_in = door.is_let_in()
+    page = st.navigation(list(pages.values()), position="sidebar" if is_let_in else "hidden")
     _forget_the_page_before(page)
     with messages.calm():
+        if not is_let_in:
+            door.say_why_not_let_in()
+            st.stop()
+        with st.sidebar:
+            door.draw_visitor()
         page.run()
 
 
@@ -56,5 +67,7 @@ def _door(pages: dict[str, StreamlitPage], name: str) -> Open:
     return opened
 
 
-if __name__ == "__main__":  # so `streamlit run` starts it; who only imports it draws nothing
+if __name__ == "__main__":  # for each visitor, whenever the page is drawn; who only imports it draws nothing
     main()
+elif __name__ == "main":  # once, by `streamlit run`: what it serves
+    server = st.App(Path(__file__), middleware=guards())

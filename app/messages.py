@@ -102,6 +102,15 @@ STORE_AWAY = Advice(
     "The rest of the page works without them. What was saved is safe. Ask who runs the inspector whether its database is there.",
 )
 NOT_SAVED = Advice("This was not saved.", "What you wrote is still here: try again.")
+NOT_SIGNED_IN = Advice("You have not signed in.", "The inspector shows nothing before.")
+NO_ROLE = Advice(
+    "You are not let in.",
+    "You have no role here. Ask who runs the inspector for one, or sign in as somebody else.",
+)
+NOBODY_LET_IN = Advice(
+    "Nobody can be let in now.",
+    "What says who may use the inspector is missing or wrong. Ask who runs it: its log says what is wrong.",
+)
 _OUR_FAULT = Advice(
     "Something went wrong inside the inspector.",
     "It is a fault of the program, not yours. Loading the page again may help. "

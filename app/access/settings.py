@@ -20,7 +20,7 @@ _SHORTEST_SECRET = 32
 """In characters."""
 _MOST_HOURS = 24 * 30
 """Streamlit's cookie lasts no longer."""
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
+LOCAL = {"localhost", "127.0.0.1", "::1"}
 _AUTH = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url")
 _AUTH_BESIDES = ("client_kwargs",)
 _ACCESS = ("others", "hours", "groups_claim", "unverified_emails", *Role)
@@ -114,7 +114,7 @@ def _check_address(name: str, address: str) -> None:
         host = parts.hostname
     except ValueError as error:
         raise InputError(f"{name} {address}: not an address, expected https://…") from error
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL)):
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in LOCAL)):
         raise InputError(f"{name} {address}, expected https://… (http://… on this machine alone)")
 
 
