@@ -8,8 +8,6 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app import messages
-from app.access import door
 from app.access.guard import guards
 from app.links import Address, Links, Open
 
@@ -26,7 +24,9 @@ _PAGE = "page drawn last"
 
 def main() -> None:
     """Draw the page that the address names."""
-    # Here: the server imports this file before there is a Streamlit for the pages' caches to lie in.
+    # Here: the server imports this file before it answers, and before there is a Streamlit for the pages' caches to lie in.
+    from app import messages  # noqa: PLC0415
+    from app.access import door  # noqa: PLC0415
     from app.views import patch, review_queue, strip  # noqa: PLC0415
 
     st.set_page_config(page_title="Steel inspector", layout="wide", initial_sidebar_state="expanded")

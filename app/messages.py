@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from app.discretion import discreet
 from app.words import plain
 from severstal_xai.errors import InputError
 
@@ -119,8 +120,8 @@ _OUR_FAULT = Advice(
 
 
 def problem(advice: Advice, detail: str = "") -> None:
-    """Say that the page cannot show what was asked for, why, and what to do next."""
-    st.error(f"**{advice.title}**" + (f"  \n{plain(detail)}" if detail else ""))
+    """Say that the page cannot show what was asked for, why, and what to do next; of a path outside the folders the name alone."""
+    st.error(f"**{advice.title}**" + (f"  \n{plain(discreet(detail))}" if detail else ""))
     st.write(advice.text)
     if advice.commands:
         st.code("\n".join(advice.commands), language=None)
@@ -128,7 +129,7 @@ def problem(advice: Advice, detail: str = "") -> None:
 
 def warn(advice: Advice, detail: str = "") -> None:
     """Say that what the page shows is to be taken with care, and why."""
-    st.warning(f"**{advice.title}** {advice.text}" + (f"  \n{plain(detail)}" if detail else ""))
+    st.warning(f"**{advice.title}** {advice.text}" + (f"  \n{plain(discreet(detail))}" if detail else ""))
 
 
 @contextmanager

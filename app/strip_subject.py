@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import UInt8
 
 from app import filters, loading
+from app.discretion import discreet
 from app.layers import outline_path
 from app.opening import Opened
 from app.strip_picture import Outline
@@ -120,7 +121,7 @@ def _read_patches(
         try:
             grey, mask = opened.manifest.read_image(patch), opened.manifest.read_mask(patch)
         except InputError as error:
-            problems[index] = str(error)
+            problems[index] = discreet(str(error))
         else:
             greys[index], masks[index] = grey, mask
     return greys, masks, problems

@@ -15,8 +15,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.access import signing
 from app.access.answers import ASK, CLOSED, WRONG_HOST, Answer, as_line, as_page, base_path, not_let_in
-from app.access.door import Closed, access_now, must_sign_in, noted_beside_the_secrets
 from app.access.hosts import is_known_host
+from app.access.now import Closed, access_now, must_sign_in, noted_beside_the_secrets
 from app.access.roles import visitor_from
 from app.access.settings import Access
 from app.access.signed_out import SignedOut
@@ -85,6 +85,10 @@ class Guard:
             return not_let_in("somebody without a name")
         return None if visitor.role else not_let_in(visitor.name)
 
+    def _is_still_let_in(self, cookies: Mapping[str, str]) -> bool:
+        access = self._access()
+        return isinstance(access, Access) and self._refusal(cookies, access) is None
+
     async def _watched(self, cookies: Mapping[str, str], receive: Receive, send: Send, scope: Scope) -> None:
         """Hand a connection on until its ticket counts no more: what comes after is not read, and the window is sent to sign in."""
         over = False
@@ -92,10 +96,7 @@ class Guard:
         async def next_message() -> Message:
             nonlocal over
             message = await receive()
-            access = self._access()
-            if message["type"] != "websocket.receive" or (
-                isinstance(access, Access) and self._refusal(cookies, access) is None
-            ):
+            if message["type"] != "websocket.receive" or self._is_still_let_in(cookies):
                 return message
             await send({"type": "websocket.send", "bytes": _load_again()})
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})

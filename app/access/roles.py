@@ -137,7 +137,8 @@ def _email(claims: Mapping[str, Any], rules: Rules) -> str:
 
 def _identifier(claims: Mapping[str, Any]) -> str:
     subject = claims.get("sub")
-    return _as_name(f"id:{subject}") if subject and isinstance(subject, str) else ""
+    name = _as_name(subject) if isinstance(subject, str) else ""
+    return _as_name(f"id:{name}") if name else ""
 
 
 def _as_name(text: str) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import filters, judging, loading, tiles
+from app.discretion import discreet
 from app.filters import PATCH
 from app.links import Links
 from app.opening import open_all, tell_what_is_missing
@@ -142,5 +143,7 @@ def _tile(manifest: Manifest, row: Mapping[Any, Any]) -> tiles.Tile:
     try:
         image, outline = loading.thumbnail(manifest, patch)
     except InputError as error:
-        return tiles.Tile(patch.patch, "", "", colour, lines, problem=f"Cannot be shown: {error}")
+        return tiles.Tile(
+            patch.patch, "", "", colour, lines, problem=f"Cannot be shown: {discreet(str(error))}"
+        )
     return tiles.Tile(patch.patch, image, outline, colour, lines)
