@@ -3,6 +3,8 @@
 import streamlit as st
 
 from app import messages
+from app.access.door import may, why_not
+from app.access.roles import Right
 from app.building import AtWork, Broken, Building, Idle, State
 from app.demo import DEMO, STEPS
 from app.progress import duration
@@ -48,6 +50,9 @@ def _offer(building: Building, state: State) -> None:
         st.info("The demo was cancelled. What was made is kept, and building it again goes on from there.")
     elif isinstance(state, Idle) and state.begun:
         st.info("A part of the demo lies here already. Building it goes on from there.")
+    if not may(Right.CONFIGURE):
+        st.info(why_not(Right.CONFIGURE))
+        return
     minutes = round(sum(step.seconds for step in STEPS) / 60)
     st.button(
         _words_on_button(state),
@@ -75,13 +80,14 @@ def _live(building: Building) -> None:
         st.rerun()
     words, button = st.columns([6, 1], vertical_alignment="center")
     words.progress(min(1.0, state.share), text=told(state))
-    button.button(
-        "Cancel",
-        key="demo_cancel",
-        on_click=building.cancel,
-        width="stretch",
-        help="Stops the work for everybody. What was made is kept.",
-    )
+    if may(Right.CONFIGURE):
+        button.button(
+            "Cancel",
+            key="demo_cancel",
+            on_click=building.cancel,
+            width="stretch",
+            help="Stops the work for everybody. What was made is kept.",
+        )
 
 
 def told(state: AtWork) -> str:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from app.account import Account, account_of
+from app.discretion import discreet
 from explain.engines import choose_engine
 from explain.explainer import Explainer
 from explain.methods import METHODS
@@ -124,7 +125,7 @@ def explain(request: Request, model: nn.Module, grey: np.ndarray, tell: Tell = _
         saliency = _whole(method, model, image, request.target, lambda *steps: tell(Passed(*steps)))
         return Found(_checked(saliency.numpy(), grey.shape))
     except InputError as error:
-        return Failed(str(error))
+        return Failed(discreet(str(error)))
     except MemoryError:
         _LOG.exception("%s ran out of memory", request)
         return Failed("The computer's memory does not suffice.")

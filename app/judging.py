@@ -9,6 +9,8 @@ import numpy as np
 import streamlit as st
 
 from app import loading, messages
+from app.access.door import may, visitor_name, why_not
+from app.access.roles import Right
 from app.explanations import Found, Request
 from app.filters import KIND_WORDS
 from app.verdicts.readings import LOT, Sight, visible_to
@@ -44,8 +46,11 @@ _MEANINGS = {
 
 
 def reader_now() -> str:
-    """Return the name of who judges, tidy; empty while nobody has given one."""
-    return tidy_name(st.session_state.get(READER) or "")
+    """Return the name of who judges, tidy; empty while nobody has given one.
+
+    It is the one that was signed in with; where nobody signs in it is typed.
+    """
+    return visitor_name() or tidy_name(st.session_state.get(READER) or "")
 
 
 def heat_of(request: Request, state: object) -> Heat | None:
@@ -80,13 +85,11 @@ def draw(
         st.button("Try again", key="verdict_again", help="Asks the database once more.")
         return
     _tell(sight)
-    st.text_input(
-        "Your name",
-        key=READER,
-        max_chars=LONGEST_NAME,
-        persist_state="session",
-        help="Stands beside each verdict that you give. Without it you can look, but not judge.",
-    )
+    if not may(Right.JUDGE):
+        st.info(why_not(Right.JUDGE))
+        return
+    if visitor_name() is None:
+        _ask_for_the_name()
     if not reader:
         st.info("To judge, write your name.")
         return
@@ -104,6 +107,16 @@ def draw(
             args=(store, last),
             help="Nothing is deleted: a new record says that you took it back.",
         )
+
+
+def _ask_for_the_name() -> None:
+    st.text_input(
+        "Your name",
+        key=READER,
+        max_chars=LONGEST_NAME,
+        persist_state="session",
+        help="Stands beside each verdict that you give. Without it you can look, but not judge.",
+    )
 
 
 def _tell(sight: Sight) -> None:
@@ -191,6 +204,8 @@ def _withdraw(store: Store, entry: Entry) -> None:
 
 def _append(store: Store, patch: str, make: Callable[[], Verdict]) -> None:
     pending = f"verdict_pending {patch}"
+    if not may(Right.JUDGE):  # the role may be gone since the button was drawn; the panel says so
+        return
     try:
         verdict = _once_more(st.session_state.get(pending), make())
         st.session_state[pending] = verdict

@@ -1,15 +1,15 @@
 """The inspector: `streamlit run app/main.py [-- --data DIR --run DIR]`. Navigation alone."""
 
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app import messages, runs
+from app.access.guard import guards
 from app.links import Address, Links, Open
-from app.views import overview, patch, review_queue, strip
 
 _STYLE = """<style>
 .stMainBlockContainer { padding: 1.2rem 2rem 2rem; }
@@ -24,6 +24,11 @@ _PAGE = "page drawn last"
 
 def main() -> None:
     """Draw the page that the address names."""
+    # Here: the server imports this file before it answers, and before there is a Streamlit for the pages' caches to lie in.
+    from app import messages, runs  # noqa: PLC0415
+    from app.access import door  # noqa: PLC0415
+    from app.views import overview, patch, review_queue, strip  # noqa: PLC0415
+
     st.set_page_config(page_title="Steel inspector", layout="wide", initial_sidebar_state="expanded")
     st.html(_STYLE)
     pages: dict[str, StreamlitPage] = {}
@@ -32,10 +37,16 @@ def main() -> None:
     pages["patch"] = st.Page(partial(patch.show, links), title="One patch", url_path="patch")
     pages["queue"] = st.Page(partial(review_queue.show, links), title="Review queue", url_path="queue")
     pages["overview"] = st.Page(partial(overview.show, links), title="Overview", url_path="overview")
-    page = st.navigation(list(pages.values()))
+    is_let_in = door.is_let_in()
+    page = st.navigation(list(pages.values()), position="sidebar" if is_let_in else "hidden")
     _forget_the_page_before(page)
     runs.keep(page.url_path)
     with messages.calm():
+        if not is_let_in:
+            door.say_why_not_let_in()
+            st.stop()
+        with st.sidebar:
+            door.draw_visitor()
         page.run()
 
 
@@ -52,11 +63,15 @@ def _forget_the_page_before(page: StreamlitPage) -> None:
 
 
 def _door(pages: dict[str, StreamlitPage], name: str) -> Open:
+    from app import runs  # noqa: PLC0415 (as in main)
+
     def opened(address: Address) -> NoReturn:
         st.switch_page(pages[name], query_params={**runs.carried(), **address})
 
     return opened
 
 
-if __name__ == "__main__":  # so `streamlit run` starts it; who only imports it draws nothing
+if __name__ == "__main__":  # for each visitor, whenever the page is drawn; who only imports it draws nothing
     main()
+elif __name__ == "main":  # once, by `streamlit run`: what it serves
+    server = st.App(Path(__file__), middleware=guards())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.discretion import discreet
 from app.words import inside, plain
 from severstal_xai.errors import InputError
 
@@ -129,6 +130,15 @@ FILTERS_AWAY = Advice(
     "The built-in ones work without them, and what was saved is safe. Ask who runs the inspector whether its database is there.",
 )
 NOT_SAVED = Advice("This was not saved.", "What you wrote is still here: try again.")
+NOT_SIGNED_IN = Advice("You have not signed in.", "The inspector shows nothing before.")
+NO_ROLE = Advice(
+    "You are not let in.",
+    "You have no role here. Ask who runs the inspector for one, or sign in as somebody else.",
+)
+NOBODY_LET_IN = Advice(
+    "Nobody can be let in now.",
+    "What says who may use the inspector is missing or wrong. Ask who runs it: its log says what is wrong.",
+)
 _OUR_FAULT = Advice(
     "Something went wrong inside the inspector.",
     "It is a fault of the program, not yours. Loading the page again may help. "
@@ -160,8 +170,8 @@ def no_model(data: Path, run: Path) -> Advice:
 
 
 def problem(advice: Advice, detail: str = "") -> None:
-    """Say that the page cannot show what was asked for, why, and what to do next."""
-    st.error(f"**{advice.title}**" + (f"  \n{plain(detail)}" if detail else ""))
+    """Say that the page cannot show what was asked for, why, and what to do next; of a path outside the folders the name alone."""
+    st.error(f"**{advice.title}**" + (f"  \n{plain(discreet(detail))}" if detail else ""))
     st.write(advice.text)
     if advice.commands:
         st.code("\n".join(advice.commands), language=None)
@@ -176,7 +186,7 @@ def hint(advice: Advice) -> None:
 
 def warn(advice: Advice, detail: str = "") -> None:
     """Say that what the page shows is to be taken with care, and why."""
-    st.warning(f"**{advice.title}** {advice.text}" + (f"  \n{plain(detail)}" if detail else ""))
+    st.warning(f"**{advice.title}** {advice.text}" + (f"  \n{plain(discreet(detail))}" if detail else ""))
 
 
 @contextmanager

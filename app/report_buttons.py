@@ -9,6 +9,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import judging, messages, progress
+from app.access.door import may, why_not
+from app.access.roles import Right
 from app.asking import Look
 from app.catalogue import CATALOGUE
 from app.jobs import State
@@ -160,6 +162,9 @@ def _offer(name: str, ask: Callable[[], None], make: Callable[[Tell], Report]) -
             messages.calm(),
             st.popover("Report", width="stretch"),
         ):
+            if not may(Right.EXPORT):
+                st.info(why_not(Right.EXPORT))
+                return
             ask()
             places = st.columns(len(_FORMATS))
             wanted = [one for one, place in zip(_FORMATS, places, strict=True) if _is_clicked(one, place)]

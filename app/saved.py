@@ -9,6 +9,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from app import filters, loading, messages
+from app.access.door import may
+from app.access.roles import Right
 from app.judging import READER
 from app.query import Query, to_text
 from app.shelf import BUILT_IN, Shelf, chosen_of, shelf_of
@@ -45,6 +47,10 @@ def draw(query: Query, reader: str, away: str = "") -> None:
     ):
         if store is None:
             messages.warn(messages.FILTERS_AWAY, away)
+        elif not may(Right.JUDGE):
+            st.info(
+                "Your role lets you open saved filters, but not save any: ask who runs the inspector to make you an inspector."
+            )
         elif not reader:
             _ask_name()
         else:

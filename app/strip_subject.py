@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import UInt8
 
 from app import filters, loading
+from app.discretion import discreet
 from app.layers import outline_path
 from app.opening import Opened
 from app.strip_picture import Outline
@@ -121,7 +122,7 @@ def _read_patches(
         try:
             grey, mask = opened.manifest.read_image(patch), opened.manifest.read_mask(patch)
         except InputError as error:
-            problems[index] = inside(str(error), opened.manifest.root)
+            problems[index] = discreet(inside(str(error), opened.manifest.root))
         else:
             greys[index], masks[index] = grey, mask
     return greys, masks, problems

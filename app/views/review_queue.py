@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import filters, judging, loading, messages, report_buttons, runs, saved, tiles
+from app.discretion import discreet
 from app.filters import PATCH
 from app.links import Links
 from app.messages import Advice
@@ -171,6 +172,6 @@ def _tile(manifest: Manifest, row: Mapping[Any, Any]) -> tiles.Tile:
     try:
         image, outline = loading.thumbnail(manifest, patch)
     except InputError as error:
-        why = inside(str(error), manifest.root)
+        why = discreet(inside(str(error), manifest.root))
         return tiles.Tile(patch.patch, "", "", colour, (*lines, why), problem="Cannot be shown")
     return tiles.Tile(patch.patch, image, outline, colour, lines)

@@ -27,7 +27,7 @@ from severstal_xai.strips import PATCH_SIZE
 ROOT = Path(__file__).resolve().parents[2]
 BRIGHT = 3
 """The class that the planted network gives a patch with a bright spot; 0 to one without."""
-Start = Callable[[Path, Path, Path], AbstractContextManager[str]]
+Start = Callable[..., AbstractContextManager[str]]
 _PATIENCE = 180
 """Seconds; a machine that runs other tests beside this one takes long to import torch."""
 
@@ -88,8 +88,22 @@ def _convert(run: Path) -> None:
 
 
 @contextmanager
-def inspector(data: Path, run: Path, log: Path) -> Iterator[str]:
+def inspector(data: Path, run: Path, log: Path, *options: str) -> Iterator[str]:
     """Start the inspector as a user does, and give its address; no traceback or warning may be in its log."""
+    with serve(data, run, log, *options) as address:
+        yield address
+    said = log.read_text()
+    assert "Traceback" not in said, said
+    assert "arning" not in said, said
+
+
+@contextmanager
+def serve(data: Path, run: Path, log: Path, *options: str) -> Iterator[str]:
+    """Start the inspector and give its address, whatever it logs.
+
+    It asks no other machine for anything: `tests/app/offline` notes whom its Python calls.
+    """
+    calls = log.with_suffix(".calls")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -97,11 +111,13 @@ def inspector(data: Path, run: Path, log: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, "--", "--data", data, "--run", run],
+            [*command, *options, "--", "--data", data, "--run", run],
             cwd=ROOT,
             env=os.environ
             | {
                 "OMP_NUM_THREADS": "1",
+                "CALLS": str(calls),
+                "PYTHONPATH": str(Path(__file__).with_name("offline")),
                 VARIABLE: str(log.parent / "verdicts.sqlite"),
             },  # the browser needs the other cores
             stdout=output,
@@ -113,9 +129,7 @@ def inspector(data: Path, run: Path, log: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
-    said = log.read_text()
-    assert "Traceback" not in said, said
-    assert "arning" not in said, said
+    assert calls.read_text() == "watching\n"
 
 
 def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
@@ -134,6 +148,12 @@ def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
 def start() -> Start:
     """What starts the inspector: (data folder, run folder, log file) to its address."""
     return inspector
+
+
+@pytest.fixture(scope="session")
+def start_for_trouble() -> Start:
+    """As `start`; the test looks itself into the log, where something is to be told."""
+    return serve
 
 
 @pytest.fixture(scope="session")

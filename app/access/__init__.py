@@ -1,0 +1,1 @@
+"""Who may open the inspector, and what they may do in it."""

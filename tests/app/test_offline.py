@@ -1,0 +1,245 @@
+"""Every page asks no other machine for anything, and tells of no place on this one but the folders that it shows."""
+
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pandas as pd
+import psutil
+import pytest
+import streamlit as st
+from playwright.sync_api import Dialog, Page, expect
+from streamlit.runtime.state.query_params_proxy import QueryParamsProxy
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+from app import loading
+from app.query import Query, to_address
+from app.verdicts.address import VARIABLE
+from severstal_xai.manifest import MANIFEST_FILE, Manifest, Split
+
+ROOT = Path(__file__).resolve().parents[2]
+MAIN = str(ROOT / "app/main.py")
+SECRET_PLACE = "where_nobody_looks"
+NASTY = (
+    f"../../{SECRET_PLACE}/shadow",
+    f"/{SECRET_PLACE}/shadow",
+    f"a/../../{SECRET_PLACE}/shadow",
+    f"..\\..\\{SECRET_PLACE}\\shadow",
+    "\0",
+    "<img src=x onerror=alert(1)>",
+    "9" * 5000,
+    "é\u202e\U0001f600 ![x](//evil) $x$ `",
+)
+PAGES_AT_LEAST = {"strip", "patch", "queue"}
+
+
+# In the browser
+
+
+def pages_of(page: Page, address: str) -> list[str]:
+    """The addresses of all pages that the navigation names."""
+    page.goto(f"{address}/?method=grad_cam&compare=none")
+    links = page.get_by_test_id("stSidebarNavLink")
+    expect(links.first).to_be_visible()
+    found = [str(link.get_attribute("href")) for link in links.all()]
+    assert {link.rpartition("/")[2] or "strip" for link in found} >= PAGES_AT_LEAST
+    return found
+
+
+def wait_until_drawn(page: Page) -> None:
+    expect(page.locator("[data-testid='stApp'][data-test-script-state='notRunning']")).to_be_visible()
+    expect(
+        page.get_by_test_id("stMainBlockContainer").locator("h1, h2, h3, [role='alert']").first
+    ).to_be_visible()
+
+
+def test_no_page_asks_another_machine_nor_would_the_browser_let_it(page: Page, address: str) -> None:
+    """Beside what the fixture `page` holds all tests to: each request and connection goes to 127.0.0.1."""
+    refused: list[str] = []
+    page.on(
+        "console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None
+    )
+    for link in pages_of(page, address):
+        page.goto(f"{link}?method=grad_cam&compare=none")
+        wait_until_drawn(page)
+    assert not refused
+    asked = page.evaluate(
+        "fetch('http://192.0.2.1/').then(() => 'asked', error => String(error))"
+    )  # RFC 5737: nobody's address
+    assert "TypeError" in asked
+    assert len(refused) == 1
+
+
+def test_the_server_calls_nobody(page: Page, address: str) -> None:
+    """By the system's own list, which knows of calls that no Python makes; the fixture's log knows of those that are over."""
+    port = int(address.rpartition(":")[2])
+    owners = [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if any(one.laddr.port == port and one.status == "LISTEN" for one in process.net_connections("inet"))
+    ]
+    assert len(owners) == 1
+    for link in pages_of(page, address):
+        page.goto(link)
+        wait_until_drawn(page)
+        for one in owners[0].net_connections("inet"):
+            assert one.laddr.ip == "127.0.0.1"
+            assert not one.raddr or one.raddr.ip == "127.0.0.1"
+
+
+def test_html_in_an_address_stays_text(page: Page, address: str) -> None:
+    alerts: list[str] = []
+
+    def note(dialog: Dialog) -> None:
+        alerts.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", note)
+    html = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    for link in pages_of(page, address):
+        for names in (("patch", "strip", "text"), ("method", "class"), tuple(to_address(EVERY_FIELD))):
+            page.goto(f"{link}?{urlencode(dict.fromkeys(names, html))}")
+            wait_until_drawn(page)
+            assert page.locator("img[src='x']").count() == 0
+    assert not alerts
+
+
+# Without a browser
+
+
+EVERY_FIELD = Query(
+    split=Split.TRAIN, label=1, predicted=1, answer=None, low=0.1, high=0.9, flagged=True, verdict="any", text="a", reverse=True
+)  # fmt: skip
+"""A query with every field in its address that has one value of another kind than the usual one; the rest is told by the pages."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "verdicts.sqlite"))
+    yield
+    loading.jobs().close()
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+def drawn(
+    monkeypatch: pytest.MonkeyPatch, data: Path, run: Path, at: str, address: Mapping[str, str]
+) -> AppTest:
+    monkeypatch.setattr("sys.argv", ["app/main.py", "--data", str(data), "--run", str(run)])
+    page = AppTest.from_file(MAIN, default_timeout=60)
+    page._page_hash = calc_hash(at)
+    page.query_params.update(address)
+    return page.run()
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch, made_data: Manifest, planted_run: Path) -> list[str]:
+    """The names of all pages, as they are registered."""
+    names: set[str] = set()
+    navigation = st.navigation
+
+    def noted(given: list[Any], **settings: Any) -> object:
+        names.update(one._url_path for one in given)
+        return navigation(given, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(st, "navigation", noted)
+        drawn(monkeypatch, made_data.root, planted_run, "patch", {})
+    assert names >= PAGES_AT_LEAST
+    return sorted(names)
+
+
+def parameters_of(
+    monkeypatch: pytest.MonkeyPatch, made_data: Manifest, planted_run: Path, name: str
+) -> list[str]:
+    """The parameters that a page looks for in its address."""
+    asked: set[str] = set()
+    get, holds = QueryParamsProxy.get, QueryParamsProxy.__contains__
+
+    def noted_get(self: QueryParamsProxy, key: str, *default: str) -> object:
+        asked.add(key)
+        return get(self, key, *default)
+
+    def noted_holds(self: QueryParamsProxy, key: object) -> bool:
+        asked.add(str(key))
+        return holds(self, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(QueryParamsProxy, "get", noted_get)
+        patch.setattr(QueryParamsProxy, "__contains__", noted_holds)
+        drawn(monkeypatch, made_data.root, planted_run, name, {"method": "grad_cam", "compare": "none"})
+    return sorted(asked | set(to_address(EVERY_FIELD)))
+
+
+def said_by(page: AppTest) -> str:
+    """All that goes to the browser."""
+    return "\n".join(str(getattr(node, "proto", "")) for node in page._tree)
+
+
+def test_whatever_the_address_says_no_page_breaks_or_tells_of_another_place(
+    monkeypatch: pytest.MonkeyPatch, made_data: Manifest, planted_run: Path, pages: list[str]
+) -> None:
+    for name in pages:
+        parameters = parameters_of(monkeypatch, made_data, planted_run, name)
+        for place, parameter in enumerate(parameters):
+            for value in (
+                NASTY if parameter in {"patch", "strip"} else (NASTY[place % 4], NASTY[4 + place % 4])
+            ):
+                usual = {"method": "grad_cam", "compare": "none"}
+                page = drawn(monkeypatch, made_data.root, planted_run, name, usual | {parameter: value})
+                loading.jobs().wait_until_idle(60)
+                assert not page.exception, (name, parameter, value)
+                told = [*page.error, *page.warning, *page.info, *page.caption, *page.markdown]
+                assert not any("Something went wrong" in one.value for one in told), (name, parameter, value)
+                if parameter != "text":  # what was searched for stands in its box, and beside it
+                    assert not any(SECRET_PLACE in one.value for one in told), (name, parameter, value)
+                said = said_by(page)
+                assert "Traceback" not in said
+                for elsewhere in (ROOT, Path.home(), Path(sys.prefix), Path.cwd()):
+                    assert f"{elsewhere}/" not in said, (name, parameter, value)
+
+
+def damaged(made_data: Manifest, folder: Path, **columns: str) -> Path:
+    """A copy of the data, whose list of patches says this of each."""
+    shutil.copytree(made_data.root, folder)
+    table = pd.read_parquet(folder / MANIFEST_FILE)
+    table.assign(**columns).to_parquet(folder / MANIFEST_FILE)
+    return folder
+
+
+@pytest.mark.parametrize("column", ["image", "patch"])
+def test_whatever_a_file_is_called_no_page_breaks_or_tells_of_another_place(
+    monkeypatch: pytest.MonkeyPatch, made_data: Manifest, planted_run: Path, tmp_path: Path, column: str
+) -> None:
+    for place, value in enumerate((*NASTY, f"{SECRET_PLACE}/x.png")):
+        data = damaged(made_data, tmp_path / f"patches{place}", **{column: value})
+        for name in sorted(PAGES_AT_LEAST):
+            page = drawn(monkeypatch, data, planted_run, name, {"method": "grad_cam", "compare": "none"})
+            assert not page.exception
+            assert not any("Something went wrong" in one.value for one in page.error)
+            said = said_by(page)
+            assert f"/{SECRET_PLACE}" not in said
+            assert "Traceback" not in said
+            assert f"{ROOT}/" not in said
+
+
+def test_where_the_verdicts_lie_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, made_data: Manifest, planted_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / SECRET_PLACE).mkdir()
+    (tmp_path / SECRET_PLACE / "verdicts.sqlite").write_text("no database")
+    for place in (
+        tmp_path / SECRET_PLACE / "verdicts.sqlite",
+        f"postgresql://anna:pass@127.0.0.1:9/{SECRET_PLACE}",
+    ):
+        monkeypatch.setenv(VARIABLE, str(place))
+        st.cache_resource.clear()
+        page = drawn(
+            monkeypatch, made_data.root, planted_run, "patch", {"method": "grad_cam", "compare": "none"}
+        )
+        assert "The verdicts cannot be read or written now" in page.warning[0].value
+        assert SECRET_PLACE not in said_by(page)
