@@ -111,6 +111,11 @@ NO_ANSWERS_YET = Advice(
     "then load this page again:",
     ("python -m training --resume true --data data/patches --output runs/NAME",),
 )
+ANSWERS_ELSEWHERE = Advice(
+    "The run folder holds the model's answers for the data that it was trained on, not for these patches.",
+    "So the queue knows what people marked, but not what the model says. To see that here, start the inspector with the run's "
+    "own data. The page of one patch asks the model itself.",
+)
 NO_EVIDENCE_YET = Advice(
     "Nobody has found out yet where the evidence for the answers lies.",
     "This evaluates the run, which takes a while; then load this page again:",

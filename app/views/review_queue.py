@@ -82,7 +82,7 @@ def show(links: Links) -> None:
     heading.subheader(_heading(len(rows), len(known)), anchor=False)
     with report:
         report_buttons.for_queue(opened, rows, query, (*opened.remarks, *more))
-    missing = missing_for(known, query)
+    missing = missing_for(known, query, is_own_data=opened.is_own_data)
     if missing is not None and not opened.remarks:
         messages.hint(missing)
     elif rows.empty:
@@ -96,11 +96,11 @@ def show(links: Links) -> None:
         links.patch({PATCH: clicked, **to_address(query)})
 
 
-def missing_for(known: pd.DataFrame, query: Query) -> Advice | None:
+def missing_for(known: pd.DataFrame, query: Query, *, is_own_data: bool) -> Advice | None:
     """Return what nobody has made yet and the query asks for; None where all is there."""
     usual = Query()
     if known["predicted"].isna().all():
-        return messages.NO_ANSWERS_YET
+        return messages.NO_ANSWERS_YET if is_own_data else messages.ANSWERS_ELSEWHERE
     if query.group != usual.group and known["group"].isna().all():
         return messages.NO_EVIDENCE_YET
     if query.flagged != usual.flagged and known["flagged"].isna().all():

@@ -15,14 +15,21 @@ def seen(page: Page) -> dict[str, object]:
         "headings": page.get_by_role("heading").all_inner_texts(),
         "choices": page.locator(f"{SELECTS} input").evaluate_all("boxes => boxes.map(box => box.value)"),
         "typed": page.locator("input[type=text]").evaluate_all("boxes => boxes.map(box => box.value)"),
-        "sure": page.get_by_role("slider", name="How sure the model is").evaluate_all(
-            "ends => ends.map(end => end.getAttribute('aria-valuenow'))"
-        ),
+        "sure": page.get_by_test_id("stSlider").all_inner_texts(),
         "turned": page.get_by_role("switch").evaluate_all("boxes => boxes.map(box => box.checked)"),
         "pictures": page.locator("img").evaluate_all("images => images.map(image => image.alt)"),
         "steps": page.locator("details[open]").count(),
         "address": sorted(page.url.partition("?")[2].split("&")),
     }
+
+
+def at_rest(page: Page) -> dict[str, object]:
+    """What the view shows once it changes no longer: the parts of a page come one after the other."""
+    before, now = None, seen(page)
+    while now != before:
+        page.wait_for_timeout(1000)
+        before, now = now, seen(page)
+    return now
 
 
 VIEWS = {
@@ -51,7 +58,7 @@ def opened(page: Page, address: str, view: str) -> dict[str, object]:
         expect(page.get_by_text("After block 5")).to_be_visible()
     if "look=pictures" in address:
         expect(page.locator(".sheet img").first).to_be_visible()
-    return seen(page)
+    return at_rest(page)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -59,6 +66,7 @@ def test_a_copied_address_shows_the_same_in_another_browser(
     page: Page, browser: Browser, address: str, view: str
 ) -> None:
     first = opened(page, address + VIEWS[view], view)
+    assert first["choices"]
     assert first["address"] == sorted(VIEWS[view].partition("?")[2].split("&"))
     other = browser.new_context(viewport=WIDE)
     try:

@@ -163,6 +163,7 @@ def test_model_and_data_that_do_not_match_are_told(
     said = words(open_page(at))
     assert "This model was trained on other data than is shown here." in said
     assert "show a run together with the data folder" in said
+    assert "go on with the run" not in said, "that would not help"
 
 
 @pytest.mark.parametrize("at", PAGES)
