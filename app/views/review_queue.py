@@ -68,11 +68,11 @@ def show(links: Links) -> None:
     tell_what_is_missing(opened, more)
     heading, report = st.columns([7, 1], vertical_alignment="center")
     heading.subheader(_heading(len(rows), len(known)), anchor=False)
-    with report:
-        report_buttons.for_queue(opened, rows, query, (*opened.remarks, *more))
     if rows.empty:
         st.info("No patch matches. Widen the filters on the left, or start over.")
         return
+    with report:
+        report_buttons.for_queue(opened, rows, query, (*opened.remarks, *more))
     look = st.segmented_control(
         "Look",
         ["Table", "Pictures"],
