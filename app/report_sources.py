@@ -197,7 +197,7 @@ def _make(opened: Opened, requests: Mapping[str, Request], read: Sequence[_Read]
     try:
         jobs.watch(visitor(), wishes)
         while not jobs.wait(list(requests.values()), _PULSE):
-            jobs.seen(visitor())
+            jobs.watch(visitor(), wishes)  # anew: others' maps may have taken the place of some of these
             there = sum(loading.finished().get(request) is not None for request in requests.values())
             tell(there / len(requests), f"Making heat: {there} of {len(requests)}.")
     finally:

@@ -174,7 +174,7 @@ def _how_many(listed: Listed) -> str:
     if not listed.method:
         return f"{which}, without heat."
     hot = sum(one.heat is not None for one in listed.pictured)
-    rest = "" if hot == shown else " The others are hatched, and say why they have none."
+    rest = "" if hot == shown else " Those without are hatched, and say why."
     return f"{which}, {hot or 'none'} of them with the heat of {listed.method}.{rest}"
 
 
@@ -221,15 +221,15 @@ def _all(rows: pd.DataFrame) -> Section:
         "probabilities of them; empty where it was not asked."
     )
     columns = (
-        Column("Patch", 2.3),
-        Column("Part", 1.25),
-        Column("Marked", 1.1),
-        Column("Answer", 1.1),
-        *(Column(f"P{known.id}", 1.08, number=True) for known in CLASSES),
-        Column("Answer is", 1.5),
-        Column("Flagged", 1.15),
-        Column("Evidence", 1.9),
-        Column("Verdicts", 1.9),
+        Column("Patch", 5.2),
+        Column("Part", 3.8),
+        Column("Marked", 3.3),
+        Column("Answer", 3.3),
+        *(Column(f"P{known.id}", 3.4, number=True) for known in CLASSES),
+        Column("Answer is", 4.2),
+        Column("Flagged", 3.5),
+        Column("Evidence", 5.4),
+        Column("Verdicts", 5.3),
     )
     return Section("All patches", (words,), tables=(Table(columns, tuple(_rows(rows))),))
 

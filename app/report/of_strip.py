@@ -112,7 +112,7 @@ def _summary(matter: Matter) -> Table:
 
 
 def _row(matter: Matter, one: StripWindow) -> tuple[str, ...]:
-    marked = class_title(one.marked.label) if one.marked else one.words
+    marked = class_title(one.marked.label) if one.marked else one.words or "nobody did"
     shares = tuple(percent(share) for share in one.asked.probabilities) if one.asked else ("",) * len(CLASSES)
     answer = class_title(one.asked.answer) if one.asked else "not asked"
     flagged = _flagged(matter.point, one.asked.probabilities) if one.asked else ""
@@ -137,7 +137,7 @@ def _window(matter: Matter, one: StripWindow) -> Section:
         Picture(
             patch_picture(asked.grey, mask, colour),
             f"{name} with what people marked",
-            ("The steel, and what people marked",),
+            ("The steel, and what people marked" if one.marked else "The steel",),
             0.32,
         ),
         Picture(
@@ -165,9 +165,9 @@ def _heat_lines(method: str, asked: Asked) -> tuple[str, ...]:
 
 
 def _sentences(matter: Matter, one: StripWindow, asked: Asked) -> tuple[str, ...]:
-    people = (
-        f"People marked {class_title(one.marked.label)}." if one.marked else f"Not in the data: {one.words}."
-    )
+    people = f"Not in the data: {one.words}." if one.words else "Nobody has marked it."
+    if one.marked:
+        people = f"People marked {class_title(one.marked.label)}."
     model = f"The model's answer is {class_title(asked.answer)}, with a probability of {percent(asked.probabilities[asked.answer])}."
     flagged = {
         "no thresholds": "",

@@ -80,8 +80,6 @@ def show(links: Links) -> None:
     tell_what_is_missing(opened, more)
     heading, report = st.columns([7, 1], vertical_alignment="center")
     heading.subheader(_heading(len(rows), len(known)), anchor=False)
-    with report:
-        report_buttons.for_queue(opened, rows, query, (*opened.remarks, *more))
     missing = missing_for(known, query, is_own_data=opened.is_own_data)
     if missing is not None and not opened.remarks:
         messages.hint(missing)
@@ -89,6 +87,8 @@ def show(links: Links) -> None:
         st.info("No patch matches. Widen the filters on the left, or start over.")
     if rows.empty:
         return
+    with report:
+        report_buttons.for_queue(opened, rows, query, (*opened.remarks, *more))
     with messages.stopped_by_wrong_input(messages.WRONG_ADDRESS):
         look = choose_look()
         clicked = _table(rows, _columns(known)) if look == QueueLook.TABLE else _sheet(rows, opened.manifest)
