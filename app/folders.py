@@ -9,7 +9,7 @@ from severstal_xai.checkpoint import MODEL_FILE
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import MANIFEST_FILE
 
-_USAGE = "expected `streamlit run app/main.py -- --data DIR --run DIR [--strips DIR]`"
+_USAGE = "expected `streamlit run app/main.py -- --data DIR --run DIR [--strips DIR] [--watch DIR]`"
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,13 @@ class Folders:
         data: A data folder, as `python -m data_prep` makes it.
         run: A run folder, as `python -m training` makes it.
         strips: The images that the data was made from, `train_images`; None to show of a strip what became patches.
+        watch: Where new strips arrive, which are not part of the data; None where nothing is watched.
     """
 
     data: Path
     run: Path
     strips: Path | None = None
+    watch: Path | None = None
 
 
 def folders_from(arguments: Sequence[str], home: Path) -> Folders:
@@ -35,12 +37,13 @@ def folders_from(arguments: Sequence[str], home: Path) -> Folders:
         home: The project's folder, where `demo/`, `data/` and `runs/` lie.
 
     Raises:
-        InputError: An argument that is none of `--data DIR`, `--run DIR` and `--strips DIR`; strips that are no folder.
+        InputError: An argument that is none of `--data DIR`, `--run DIR`, `--strips DIR` and `--watch DIR`; strips that are no folder.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--run", type=Path)
     parser.add_argument("--strips", type=Path)
+    parser.add_argument("--watch", type=Path)  # it may be away for a while: its page says so
     try:
         named, unknown = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
@@ -49,7 +52,7 @@ def folders_from(arguments: Sequence[str], home: Path) -> Folders:
         raise InputError(f"argument {unknown[0]}: not known; {_USAGE}")
     if named.strips is not None and not named.strips.is_dir():
         raise InputError(f"--strips {named.strips}: no such folder, expected that of the strips' images")
-    return Folders(named.data or _usual_data(home), named.run or _usual_run(home), named.strips)
+    return Folders(named.data or _usual_data(home), named.run or _usual_run(home), named.strips, named.watch)
 
 
 def _usual_data(home: Path) -> Path:

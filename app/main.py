@@ -5,11 +5,11 @@ from typing import NoReturn
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import messages
+from app.fragments import forget_what_was_drawn_before
 from app.links import Address, Links, Open
-from app.views import patch, review_queue, strip
+from app.views import new_strips, patch, review_queue, strip
 
 _STYLE = """<style>
 .stMainBlockContainer { padding: 1.2rem 2rem 2rem; }
@@ -18,8 +18,6 @@ _STYLE = """<style>
 .st-key-live [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 </style>"""
 """What is drawn anew all the while must not pale each time, as Streamlit has it for what is about to change."""
-
-_PAGE = "page drawn last"
 
 
 def main() -> None:
@@ -31,22 +29,11 @@ def main() -> None:
     pages["strip"] = st.Page(partial(strip.show, links), title="Strip", url_path="strip", default=True)
     pages["patch"] = st.Page(partial(patch.show, links), title="One patch", url_path="patch")
     pages["queue"] = st.Page(partial(review_queue.show, links), title="Review queue", url_path="queue")
+    pages["new"] = st.Page(new_strips.show, title="New strips", url_path="new")
     page = st.navigation(list(pages.values()))
-    _forget_the_page_before(page)
+    forget_what_was_drawn_before("page", page.url_path)
     with messages.calm():
         page.run()
-
-
-def _forget_the_page_before(page: StreamlitPage) -> None:
-    """Forget what the page before had drawn again and again.
-
-    The browser goes on asking for it until it hears of the new page. Streamlit 1.67 would answer when the new page is drawn,
-    as if the old one were still there, and leave an empty page.
-    """
-    context = get_script_run_ctx()
-    if context is not None and st.session_state.get(_PAGE) != page.url_path:
-        context.fragment_storage.clear()
-    st.session_state[_PAGE] = page.url_path
 
 
 def _door(pages: dict[str, StreamlitPage], name: str) -> Open:
