@@ -10,7 +10,7 @@ import streamlit as st
 from app import loading, messages
 from app.filters import STRIP
 from app.folders import Folders
-from app.new_strips.answers import Answer
+from app.new_strips.answers import Answer, Answers
 from app.new_strips.images import UPLOADED, NewImage, Refused, grey_of, parts
 from app.new_strips.tables import Listed, most_suspicious_first
 from app.new_strips.uploads import Uploads
@@ -35,6 +35,7 @@ class Desk:
         point: Its thresholds; None where there are none, or none that can be used.
         uploads: This session's.
         watch: The watched folder; None where nothing is watched.
+        answers: What was said of new images, to all sessions.
     """
 
     folders: Folders
@@ -42,6 +43,7 @@ class Desk:
     point: OperatingPoint | None
     uploads: Uploads
     watch: Watch | None
+    answers: Answers
 
     @property
     def weights(self) -> str:
@@ -63,7 +65,7 @@ def open_desk() -> Desk:
     if _UPLOADS not in st.session_state:
         st.session_state[_UPLOADS] = Uploads(loading.shelf())
     watch = None if folders.watch is None else loading.watch(str(folders.watch))
-    return Desk(folders, checkpoint, point, st.session_state[_UPLOADS], watch)
+    return Desk(folders, checkpoint, point, st.session_state[_UPLOADS], watch, loading.answers())
 
 
 def say_which_model(desk: Desk) -> None:
@@ -87,7 +89,7 @@ def listed(desk: Desk) -> list[Listed]:
     found += [(UPLOADED, True, image) for image in desk.uploads.images]
     return most_suspicious_first(
         (
-            Listed(source, uploaded, image, loading.answers().get(desk.weights, image.sha256))
+            Listed(source, uploaded, image, desk.answers.get(desk.weights, image.sha256))
             for source, uploaded, image in found
         ),
         desk.point,
@@ -132,7 +134,7 @@ def _ask(desk: Desk, one: Listed) -> bool:
         content = read(desk, one)
     except InputError:
         return False  # the next look at the folder says what became of it
-    return loading.answers().ask(desk.weights, one.image.sha256, lambda: answer_to(desk, one.image, content))
+    return desk.answers.ask(desk.weights, one.image.sha256, lambda: answer_to(desk, one.image, content))
 
 
 def answer_to(desk: Desk, image: NewImage, content: bytes) -> Answer:

@@ -27,8 +27,8 @@ _LOOK = 3.0
 """Seconds between two looks at the folder while nothing happens."""
 _ROUND, _SHOWN = "which list of uploads", "images as listed last"
 _COLUMNS = {
-    "picture": st.column_config.ImageColumn("Picture", width=190),
-    "file": st.column_config.TextColumn("File", width="medium"),
+    "picture": st.column_config.ImageColumn("Picture", width=170),
+    "file": st.column_config.TextColumn("File", width=130),
     "window": st.column_config.NumberColumn(
         "Window", help="The most suspicious one, counted from the left.", width=70
     ),
@@ -41,9 +41,9 @@ _COLUMNS = {
         format="percent",
     ),
     "flagged": st.column_config.TextColumn(
-        "Flagged as class", help="By the thresholds of the operating point, on any window."
+        "Flagged as class", width=200, help="By the thresholds of the operating point, on any window."
     ),
-    "from": st.column_config.TextColumn("From", width="small"),
+    "from": st.column_config.TextColumn("From", width=75),
     "remark": st.column_config.TextColumn(
         "Remark",
         help="The same file elsewhere, or another file of the same name: data preparation refuses both.",
@@ -60,7 +60,7 @@ def draw(desk: Desk) -> None:
     """Draw the list, and go on checking and asking while it is shown."""
     st.subheader("New strips", anchor=False)
     st.write(
-        "What the model says of images that are not part of the data: strips of 1600 x 256 pixels, or patches of 256 x 256, as JPEG or PNG."
+        "What the model says of images that are not part of the data: strips (1600 x 256) or patches (256 x 256), JPEG or PNG."
     )
     _draw_uploader(desk)
     pace = _pace(desk)
@@ -73,6 +73,7 @@ def draw(desk: Desk) -> None:
 
     with st.container(key="live"):
         st.fragment(live, run_every=pace)()
+    _draw_downloads(desk)
     _say_how_they_become_data()
 
 
@@ -137,7 +138,6 @@ def _draw_all(desk: Desk) -> None:
             st.rerun()
     if refused:
         _draw_refused(refused)
-    _draw_downloads(desk, known, refused)
 
 
 def _draw_watched(desk: Desk, sight: Sight) -> None:
@@ -231,11 +231,18 @@ def _draw_refused(refused: Sequence[tuple[str, Refused]]) -> None:
     )
 
 
-def _draw_downloads(desk: Desk, known: Sequence[Listed], refused: Sequence[tuple[str, Refused]]) -> None:
+def _draw_downloads(desk: Desk) -> None:
+    """Draw what makes files of the list, as it is when they are clicked.
+
+    Outside of what is drawn again and again: what a button makes is forgotten when that button is drawn anew.
+    """
+    known, refused = at.listed(desk), at.all_refused(desk)
+    if not known and not refused:
+        return
     results, wrong, pdf, html, forget = st.columns(5)
     results.download_button(
         "Results (CSV)",
-        lambda: results_csv(known, desk.point, desk.weights),
+        lambda: results_csv(at.listed(desk), desk.point, desk.weights),
         "new_strips.csv",
         "text/csv",
         on_click="ignore",
@@ -245,7 +252,7 @@ def _draw_downloads(desk: Desk, known: Sequence[Listed], refused: Sequence[tuple
     )
     wrong.download_button(
         "Files not taken (CSV)",
-        lambda: refused_csv(refused),
+        lambda: refused_csv(at.all_refused(desk)),
         "new_strips_not_taken.csv",
         "text/csv",
         on_click="ignore",
@@ -253,7 +260,7 @@ def _draw_downloads(desk: Desk, known: Sequence[Listed], refused: Sequence[tuple
         width="stretch",
         help="Each file by its name, with the reason.",
     )
-    made = list_report_of(desk, known, refused)
+    made = list_report_of(desk)
     with pdf:
         draw_button(made, to_pdf, "PDF", "new_strips.pdf", "application/pdf")
     with html:

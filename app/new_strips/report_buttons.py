@@ -1,6 +1,6 @@
 """The buttons that make a report of new strips, when they are clicked."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,7 +10,7 @@ from app import judging, loading
 from app.explanations import Found, Request
 from app.new_strips import desk as at
 from app.new_strips.desk import Desk
-from app.new_strips.images import Grey, Refused, grey_of
+from app.new_strips.images import Grey, grey_of
 from app.new_strips.reports import Asker, Told, image_report, list_report
 from app.new_strips.subject import Subject
 from app.new_strips.tables import Listed
@@ -27,10 +27,8 @@ def asker_of(desk: Desk) -> Asker:
     return Asker(judging.reader_now(), run, network, desk.weights, desk.point)
 
 
-def list_report_of(
-    desk: Desk, known: Sequence[Listed], refused: Sequence[tuple[str, Refused]]
-) -> Callable[[], Report]:
-    """Return what makes the report of all that is listed."""
+def list_report_of(desk: Desk) -> Callable[[], Report]:
+    """Return what makes the report of all that is listed by then."""
     asker = asker_of(desk)
 
     def grey(one: Listed) -> Grey | None:
@@ -39,7 +37,7 @@ def list_report_of(
         except InputError:
             return None  # it was taken out of the folder meanwhile: the report counts it
 
-    return lambda: list_report(asker, datetime.now(UTC), known, refused, grey)
+    return lambda: list_report(asker, datetime.now(UTC), at.listed(desk), at.all_refused(desk), grey)
 
 
 def draw_report_buttons(desk: Desk, subject: Subject, title: str, requests: Mapping[int, Request]) -> None:

@@ -92,13 +92,24 @@ def _row(one: Listed, point: OperatingPoint | None) -> dict[str, Any]:
 def flagged_in_words(answer: Answer, point: OperatingPoint) -> str:
     """Return the classes that any window is flagged as, each with its windows.
 
-    Example: `3 in window 2 and 5; 4 in window 5`.
+    Written as `3 in window 2 and 5; 4 in all windows`.
     """
     places: dict[int, list[int]] = {}
     for place, shares in enumerate(answer.windows, start=1):
         for label in flagged_as(point, shares):
             places.setdefault(label, []).append(place)
-    return "; ".join(f"{label} in window {_and(found)}" for label, found in sorted(places.items()))
+    windows = len(answer.windows)
+    return "; ".join(f"{label} in {_which(found, windows)}" for label, found in sorted(places.items()))
+
+
+def _which(places: Sequence[int], windows: int) -> str:
+    """Return in words which of so many windows.
+
+    Example:
+        >>> _which([2, 5], 6), _which([1, 2], 2), _which([1], 1)
+        ('window 2 and 5', 'all windows', 'window 1')
+    """
+    return "all windows" if len(places) == windows > 1 else f"window {_and(places)}"
 
 
 def _and(places: Sequence[int]) -> str:

@@ -27,7 +27,7 @@ from severstal_xai.strips import PATCH_SIZE
 ROOT = Path(__file__).resolve().parents[2]
 BRIGHT = 3
 """The class that the planted network gives a patch with a bright spot; 0 to one without."""
-Start = Callable[[Path, Path, Path], AbstractContextManager[str]]
+Start = Callable[..., AbstractContextManager[str]]
 _PATIENCE = 60
 """Seconds; a loaded machine takes long to import torch."""
 
@@ -88,7 +88,7 @@ def _convert(run: Path) -> None:
 
 
 @contextmanager
-def inspector(data: Path, run: Path, log: Path) -> Iterator[str]:
+def inspector(data: Path, run: Path, log: Path, *more: str | Path) -> Iterator[str]:
     """Start the inspector as a user does, and give its address; no traceback or warning may be in its log."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -97,7 +97,7 @@ def inspector(data: Path, run: Path, log: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, "--", "--data", data, "--run", run],
+            [*command, "--", "--data", data, "--run", run, *more],
             cwd=ROOT,
             env=os.environ
             | {
@@ -132,7 +132,7 @@ def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
 
 @pytest.fixture(scope="session")
 def start() -> Start:
-    """What starts the inspector: (data folder, run folder, log file) to its address."""
+    """What starts the inspector: (data folder, run folder, log file, more arguments) to its address."""
     return inspector
 
 
