@@ -12,7 +12,7 @@ from severstal_xai.files import check_name, inside
 from severstal_xai.manifest import MANIFEST_FILE
 
 _OWN_DATA = Path("data/patches")
-_USAGE = "expected `streamlit run app/main.py -- --data DIR --run DIR [--strips DIR]`"
+_USAGE = "expected `streamlit run app/main.py -- --data DIR --run DIR [--strips DIR] [--watch DIR]`"
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,14 @@ class Folders:
         data: A data folder, as `python -m data_prep` makes it.
         run: A run folder, as `python -m training` makes it.
         strips: The images that the data was made from, `train_images`; None to show of a strip what became patches.
+        watch: Where new strips arrive, which are not part of the data; None where nothing is watched.
         wait_for_demo: Whether nothing lies there yet, nobody named a folder, and so the demo may be made.
     """
 
     data: Path
     run: Path
     strips: Path | None = None
+    watch: Path | None = None
     wait_for_demo: bool = False
 
 
@@ -40,12 +42,13 @@ def folders_from(arguments: Sequence[str], home: Path) -> Folders:
         home: The project's folder, where `demo/`, `data/` and `runs/` lie.
 
     Raises:
-        InputError: An argument that is none of `--data DIR`, `--run DIR` and `--strips DIR`; strips that are no folder.
+        InputError: An argument that is none of `--data DIR`, `--run DIR`, `--strips DIR` and `--watch DIR`; strips that are no folder.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--run", type=Path)
     parser.add_argument("--strips", type=Path)
+    parser.add_argument("--watch", type=Path)  # it may be away for a while: its page says so
     try:
         named, unknown = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
@@ -56,7 +59,7 @@ def folders_from(arguments: Sequence[str], home: Path) -> Folders:
         raise InputError(f"--strips {named.strips}: no such folder, expected that of the strips' images")
     data, run = _usual_data(home), _usual_run(home)
     wait = not (named.data or named.run or is_whole(home) or _has_own(home))
-    return Folders(named.data or data, named.run or run, named.strips, wait)
+    return Folders(named.data or data, named.run or run, named.strips, named.watch, wait)
 
 
 def _has_own(home: Path) -> bool:

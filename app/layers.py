@@ -56,6 +56,7 @@ class Patchwork:
         mask: The ground truth.
         colour: The outline's.
         layers: The pictures beside the bare image.
+        has_truth: Whether there is a ground truth.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Patchwork:
     mask: Bool[np.ndarray, "height width"]
     colour: Colour
     layers: tuple[Layer, ...]
+    has_truth: bool = True
 
 
 def draw(patchwork: Patchwork) -> None:
@@ -84,6 +86,7 @@ def base_data(patchwork: Patchwork) -> dict[str, Any]:
         "image": png_address(patchwork.grey),
         "outline": outline_path(patchwork.mask),
         "colour": as_css(patchwork.colour),
+        "has_truth": patchwork.has_truth,
         "legend": legend(),
     }
 

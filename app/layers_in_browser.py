@@ -102,6 +102,7 @@ export default function ({ data, parentElement }) {
   root.querySelector(".legend img").src = data.legend;
   root.querySelector(".legend").title = data.scale.meaning;
   root.querySelector(".legend output").textContent = data.scale.end;
+  root.querySelector(".truth").style.display = data.has_truth ? "" : "none";
   const pictures = root.querySelector(".pictures");
   pictures.classList.toggle("table", Boolean(data.columns));
   if (data.columns) pictures.style.setProperty("--columns", data.columns);

@@ -22,6 +22,9 @@ from app.explanations import Finished
 from app.folders import Folders, folders_from
 from app.jobs import Jobs
 from app.messages import NO_EVIDENCE, NO_PREDICTIONS, STORE_AWAY, WRONG_THRESHOLDS, Advice
+from app.new_strips.answers import Answers
+from app.new_strips.uploads import UploadShelf
+from app.new_strips.watch import Watch
 from app.review import known_of
 from app.strips import Strip, strips_of
 from app.tiles import thumbnail as thumbnail_of
@@ -121,6 +124,13 @@ def probabilities(checkpoint: Checkpoint, image: str, grey: np.ndarray) -> tuple
     return _probabilities(checkpoint.card.weights_sha256, image, checkpoint.model, grey)
 
 
+def ask(model: nn.Module, grey: np.ndarray) -> tuple[float, ...]:
+    """Ask a model, now, for its softmax probabilities of the classes, in their order."""
+    with torch.no_grad():
+        logits = model(torch.from_numpy(model_input(grey))[None])
+    return tuple(logits.softmax(dim=1)[0].tolist())
+
+
 def strips(manifest: Manifest) -> dict[str, Strip]:
     """Return the strips of a data folder by their names."""
     return _strips(manifest.checksum, manifest)
@@ -159,6 +169,24 @@ def building() -> Building:
     shared = Building(Path().resolve())
     atexit.register(shared.cancel)
     return shared
+
+
+@st.cache_resource(show_spinner=False)
+def answers() -> Answers:
+    """Return what was said of new images, to all sessions."""
+    return Answers()
+
+
+@st.cache_resource(show_spinner=False)
+def upload_shelf() -> UploadShelf:
+    """Return where the uploads of all sessions lie."""
+    return UploadShelf()
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def watch(folder: str) -> Watch:
+    """Return what is known of a watched folder, to all sessions."""
+    return Watch(Path(folder))
 
 
 @st.cache_resource(show_spinner=False)
@@ -266,6 +294,4 @@ def _probabilities(
     _model: nn.Module,
     _grey: np.ndarray,
 ) -> tuple[float, ...]:
-    with torch.no_grad():
-        logits = _model(torch.from_numpy(model_input(_grey))[None])
-    return tuple(logits.softmax(dim=1)[0].tolist())
+    return ask(_model, _grey)

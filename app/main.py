@@ -6,7 +6,6 @@ from typing import NoReturn
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.access.guard import guards
 from app.links import Address, Links, Open
@@ -19,15 +18,14 @@ _STYLE = """<style>
 </style>"""
 """What is drawn anew all the while must not pale each time, as Streamlit has it for what is about to change."""
 
-_PAGE = "page drawn last"
-
 
 def main() -> None:
     """Draw the page that the address names."""
     # Here: the server imports this file before it answers, and before there is a Streamlit for the pages' caches to lie in.
     from app import messages, runs  # noqa: PLC0415
     from app.access import door  # noqa: PLC0415
-    from app.views import overview, patch, review_queue, strip  # noqa: PLC0415
+    from app.fragments import forget_what_was_drawn_before  # noqa: PLC0415
+    from app.views import new_strips, overview, patch, review_queue, strip  # noqa: PLC0415
 
     st.set_page_config(page_title="Steel inspector", layout="wide", initial_sidebar_state="expanded")
     st.html(_STYLE)
@@ -36,10 +34,11 @@ def main() -> None:
     pages["strip"] = st.Page(partial(strip.show, links), title="Strip", url_path="strip", default=True)
     pages["patch"] = st.Page(partial(patch.show, links), title="One patch", url_path="patch")
     pages["queue"] = st.Page(partial(review_queue.show, links), title="Review queue", url_path="queue")
+    pages["new"] = st.Page(new_strips.show, title="New strips", url_path="new")
     pages["overview"] = st.Page(partial(overview.show, links), title="Overview", url_path="overview")
     is_let_in = door.is_let_in()
     page = st.navigation(list(pages.values()), position="sidebar" if is_let_in else "hidden")
-    _forget_the_page_before(page)
+    forget_what_was_drawn_before("page", page.url_path)
     runs.keep(page.url_path)
     with messages.calm():
         if not is_let_in:
@@ -48,18 +47,6 @@ def main() -> None:
         with st.sidebar:
             door.draw_visitor()
         page.run()
-
-
-def _forget_the_page_before(page: StreamlitPage) -> None:
-    """Forget what the page before had drawn again and again.
-
-    The browser goes on asking for it until it hears of the new page. Streamlit 1.67 would answer when the new page is drawn,
-    as if the old one were still there, and leave an empty page.
-    """
-    context = get_script_run_ctx()
-    if context is not None and st.session_state.get(_PAGE) != page.url_path:
-        context.fragment_storage.clear()
-    st.session_state[_PAGE] = page.url_path
 
 
 def _door(pages: dict[str, StreamlitPage], name: str) -> Open:

@@ -134,6 +134,27 @@ FILTERS_AWAY = Advice(
     "Saved filters cannot be read or written now.",
     "The built-in ones work without them, and what was saved is safe. Ask who runs the inspector whether its database is there.",
 )
+NO_SUCH_UPLOAD = Advice(
+    "This upload is not here.",
+    "Uploads are kept for the session that made them, until its page is closed or loaded anew. Go to the list and upload the file again; "
+    "its address then opens it.",
+)
+NO_SUCH_NEW_STRIP = Advice(
+    "The address names a file that is not among the new strips.",
+    "It may have been moved out of the watched folder, or it was not taken: the list says which files were not, and why.",
+)
+NO_SUCH_WINDOW = Advice(
+    "The address names a window that this picture does not have.",
+    "A strip has the windows 1 to 6, a patch by itself has one. Go to the list and choose again.",
+)
+CHANGED_FILE = Advice(
+    "This file can no longer be shown.",
+    "It was taken out of the folder or replaced after it was checked. The list has what is there now.",
+)
+FOLDER_AWAY = Advice(
+    "The watched folder cannot be read now.",
+    "What was seen in it stays listed, and it is looked at again every few seconds. Ask who runs the inspector whether the folder is there.",
+)
 NOT_SAVED = Advice("This was not saved.", "What you wrote is still here: try again.")
 NOT_SIGNED_IN = Advice("You have not signed in.", "The inspector shows nothing before.")
 NO_ROLE = Advice(

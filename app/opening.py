@@ -42,14 +42,19 @@ class Opened:
         return self.checkpoint.card.data_checksum == self.manifest.checksum
 
 
-def open_all() -> Opened:
-    """Return what a page shows; where a part is missing or damaged, say so and end the page there."""
+def open_folders() -> Folders:
+    """Return the folders that a page shows; where nothing lies in them yet, offer the demo and end the page there."""
     with messages.stopped_by_wrong_input(messages.WRONG_START):
         folders = loading.folders()
     if folders.wait_for_demo:
         demo_offer.draw(loading.building())
         st.stop()
-    folders = runs.chosen(folders)
+    return runs.chosen(folders)
+
+
+def open_all() -> Opened:
+    """Return what a page shows; where a part is missing or damaged, say so and end the page there."""
+    folders = open_folders()
     with messages.stopped_by_wrong_input(messages.no_data(folders.data)):
         manifest = loading.open_data(folders.data)
     with messages.stopped_by_wrong_input(messages.no_model(folders.data, folders.run)):

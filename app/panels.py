@@ -38,11 +38,12 @@ def heading(patch: Patch, probabilities: Sequence[float], point: OperatingPoint 
         f"People marked it **{class_title(patch.label)}**. "
         + ("The model agrees: " if answer == patch.label else "The model disagrees: ")
         + f"**{class_title(answer)}**, with a probability of {percent(probabilities[answer])}. "
-        + (_flagged(flagged_as(point, probabilities)) if point else "")
+        + (flagged_in_words(flagged_as(point, probabilities)) if point else "")
     )
 
 
-def _flagged(labels: Sequence[int]) -> str:
+def flagged_in_words(labels: Sequence[int]) -> str:
+    """Say, in Markdown, whether and as what a patch is flagged."""
     if not labels:
         return "**Not flagged**: no defect is as probable as its threshold."
     return f"**Flagged** for an inspector to look at: {' and '.join(class_title(label) for label in labels)}."
@@ -53,9 +54,14 @@ def pictures(
 ) -> None:
     """Show the image and the methods' heat side by side, with the ground truth's outline."""
     layers.draw(layers.Patchwork(patch.patch, grey, mask, CLASSES[patch.label].colour, tuple(drawn)))
+    say_what_heat_is(target, drawn[0].scale)
+
+
+def say_what_heat_is(target: int, probability: float) -> None:
+    """Say what the heat over a patch shows."""
     st.caption(
         f"The heat shows what speaks for **{class_title(target)}**: the method's map times the model's probability of "
-        f"that class ({percent(drawn[0].scale)}). The scale is the same for all patches; dark means: nothing found. "
+        f"that class ({percent(probability)}). The scale is the same for all patches; dark means: nothing found. "
         "Click a picture and turn the wheel to zoom, drag to move."
     )
 
@@ -81,12 +87,14 @@ def try_again(titles: Sequence[str], ask: Callable[[], None]) -> None:
     )
 
 
-def probability_bars(patch: Patch, probabilities: Sequence[float], point: OperatingPoint | None) -> None:
-    """Show the model's probabilities of the five classes, and the thresholds."""
+def probability_bars(
+    marked: int | None, probabilities: Sequence[float], point: OperatingPoint | None
+) -> None:
+    """Show the model's probabilities of the five classes, the class that people marked where they did, and the thresholds."""
     st.markdown("**How sure the model is of each class**")
     answer = int(np.argmax(probabilities))
-    marks = {patch.label: "marked", answer: "model's answer"}
-    if answer == patch.label:
+    marks = {answer: "model's answer"} | ({} if marked is None else {marked: "marked"})
+    if answer == marked:
         marks = {answer: "marked, answer"}
     lines = {one.label: one.threshold for one in point.classes} if point else {}
     bars.draw(
@@ -106,7 +114,8 @@ def probability_bars(patch: Patch, probabilities: Sequence[float], point: Operat
         ],
     )
     st.caption(
-        "“Marked” is what people say of the patch. The shares add up to 100 %. "
+        ("" if marked is None else "“Marked” is what people say of the patch. ")
+        + "The shares add up to 100 %. "
         + ("The line across a bar is the threshold: from there on the patch is flagged." if point else "")
     )
 

@@ -11,7 +11,7 @@ HTML = """
       <input type="range" min="0" max="100" step="1" value="60" aria-label="Opacity of the heat, in per cent">
       <output>60 %</output>
     </label>
-    <label title="Where people marked defects."><input type="checkbox" checked> Marked defects</label>
+    <label class="truth" title="Where people marked defects."><input type="checkbox" checked> Marked defects</label>
     <span class="classes"></span>
     <span class="legend">Heat 0 <img alt="Colour scale of the heat, from 0, black, to 1, pale yellow"> <output></output></span>
   </div>
@@ -85,6 +85,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.querySelector(".legend img").src = data.legend;
   root.querySelector(".legend").title = data.scale.meaning;
   root.querySelector(".legend output").textContent = data.scale.end;
+  root.querySelector(".truth").style.display = data.has_truth ? "" : "none";
   root.querySelector(".method").textContent = `The heat of ${data.method}`;
   root.querySelector(".classes").replaceChildren(...data.outlines.map(named));
   const steel = () => element("img", { src: data.image, alt: `Strip ${data.name}`, draggable: false });

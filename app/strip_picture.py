@@ -74,6 +74,7 @@ class StripPicture:
         outlines: The ground truth, a class each.
         panes: The windows, from left to right.
         method: Whose heat it is.
+        has_truth: Whether there is a ground truth.
     """
 
     name: str
@@ -82,6 +83,7 @@ class StripPicture:
     outlines: Sequence[Outline]
     panes: Sequence[Pane]
     method: str
+    has_truth: bool = True
 
 
 def draw(strip: StripPicture) -> str | None:
@@ -97,6 +99,7 @@ def as_data(strip: StripPicture) -> dict[str, Any]:
         "image": png_address(strip.grey),
         "gaps": [] if strip.whole else _margins(strip.panes),
         "method": strip.method,
+        "has_truth": strip.has_truth,
         "legend": legend(),
         "scale": SCALE,
         "outlines": [

@@ -133,7 +133,7 @@ def _draw(subject: _Subject, question: Question, reader: str) -> None:
         judging.draw(subject.patch, subject.checkpoint, subject.probabilities, heat, reader)
     left, right = st.columns(2, gap="large")
     with left:
-        panels.probability_bars(subject.patch, subject.probabilities, subject.point)
+        panels.probability_bars(subject.patch.label, subject.probabilities, subject.point)
     with right:
         panels.agreement(subject.mask, states)
     patchwork = Patchwork(

@@ -88,9 +88,9 @@ def _convert(run: Path) -> None:
 
 
 @contextmanager
-def inspector(data: Path, run: Path, log: Path, *options: str) -> Iterator[str]:
+def inspector(data: Path, run: Path, log: Path, *options: str, watch: Path | None = None) -> Iterator[str]:
     """Start the inspector as a user does, and give its address; no traceback or warning may be in its log."""
-    with serve(data, run, log, *options) as address:
+    with serve(data, run, log, *options, watch=watch) as address:
         yield address
     said = log.read_text()
     assert "Traceback" not in said, said
@@ -98,7 +98,7 @@ def inspector(data: Path, run: Path, log: Path, *options: str) -> Iterator[str]:
 
 
 @contextmanager
-def serve(data: Path, run: Path, log: Path, *options: str) -> Iterator[str]:
+def serve(data: Path, run: Path, log: Path, *options: str, watch: Path | None = None) -> Iterator[str]:
     """Start the inspector and give its address, whatever it logs.
 
     It asks no other machine for anything: `tests/app/offline` notes whom its Python calls.
@@ -111,7 +111,7 @@ def serve(data: Path, run: Path, log: Path, *options: str) -> Iterator[str]:
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, *options, "--", "--data", data, "--run", run],
+            [*command, *options, "--", "--data", data, "--run", run, *(("--watch", watch) if watch else ())],
             cwd=ROOT,
             env=os.environ
             | {
@@ -146,7 +146,7 @@ def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
 
 @pytest.fixture(scope="session")
 def start() -> Start:
-    """What starts the inspector: (data folder, run folder, log file) to its address."""
+    """What starts the inspector: (data folder, run folder, log file, more arguments) to its address."""
     return inspector
 
 

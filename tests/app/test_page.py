@@ -158,7 +158,7 @@ def test_an_unknown_argument_is_named(open_page: Any, made_data: Manifest, plant
     page = open_page(made_data.root, planted_run, "--port", "80")
     said = page.error[0].value
     assert "argument `--port`" in said
-    assert "`streamlit run app/main.py -- --data DIR --run DIR [--strips DIR]`" in said
+    assert "`streamlit run app/main.py -- --data DIR --run DIR [--strips DIR] [--watch DIR]`" in said
     assert "--" not in re.sub(r"`[^`]+`", "", said)  # outside of code the page makes a long dash of it
     assert "streamlit run app/main.py -- --data" in page.code[0].value
 

@@ -1,0 +1,85 @@
+"""A window of a new strip, or a patch by itself, large: the image, the heat by one or two methods, and how sure the model is."""
+
+from functools import partial
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app import layers, live, loading, panels, progress, why
+from app.asking import Question, choose_question, say_why_nothing_is_asked
+from app.catalogue import CATALOGUE, request_for
+from app.explanations import Request, explain
+from app.jobs import Queued, Running, State, Wish
+from app.layers import Layer, Patchwork
+from app.new_strips.desk import Desk
+from app.new_strips.report_buttons import draw_report_buttons
+from app.new_strips.subject import Part, Subject, say_where_it_lives
+from app.visitor import visitor
+from app.words import class_title, percent, plain
+from severstal_xai.classes import CLASSES
+from severstal_xai.imaging import PATCH_SHAPE
+from severstal_xai.operating_point import flagged_as
+
+_SISE = CATALOGUE["sise"].title
+_NOTHING_MARKED = np.zeros(PATCH_SHAPE, dtype=bool)
+
+
+def draw(desk: Desk, subject: Subject, place: int, asking: DeltaGenerator) -> None:
+    """Draw a window; `asking` is where the question is put."""
+    part, image = subject.parts[place], subject.one.image
+    with asking:
+        question = choose_question(part.shares)
+    if question is None:
+        loading.jobs().watch(visitor(), [])
+        say_why_nothing_is_asked()
+        return
+    st.subheader(
+        f"Window {place + 1} of {plain(image.stem)}" if image.is_strip else f"New patch {plain(image.stem)}",
+        anchor=False,
+    )
+    answer = int(np.argmax(part.shares))
+    flagged = panels.flagged_in_words(flagged_as(desk.point, part.shares)) if desk.point else ""
+    st.write(
+        f"The model's answer: **{class_title(answer)}**, with a probability of {percent(part.shares[answer])}. {flagged}"
+    )
+    say_where_it_lives(subject.one)
+    requests = _window_requests(desk, part, question)
+    bare = Patchwork(part.name, part.grey, _NOTHING_MARKED, CLASSES[answer].colour, (), has_truth=False)
+
+    def pictures(states: dict[str, State]) -> None:
+        _draw_pictures(bare, states, question.target, part.shares[question.target])
+        for title, state in states.items():
+            if isinstance(state, Queued | Running):
+                progress.draw(title, state, partial(live.cancel, {title: requests[title]}))
+
+    states = live.follow(requests, _window_wishes(desk, part, requests), pictures)
+    if not image.is_strip:
+        first = next(iter(requests))
+        draw_report_buttons(desk, subject, first, {0: requests[first]})
+    panels.preview(states)
+    live.offer_to_try_again(list(requests), requests, states)
+    panels.probability_bars(None, part.shares, desk.point)
+    if _SISE in states:
+        why.draw(bare, states[_SISE], question.target, part.shares[question.target])
+    panels.thresholds(desk.point)
+
+
+def _draw_pictures(bare: Patchwork, states: dict[str, State], target: int, share: float) -> None:
+    drawn = tuple(Layer(title, state, share) for title, state in states.items())
+    layers.draw(Patchwork(bare.name, bare.grey, bare.mask, bare.colour, drawn, bare.has_truth))
+    panels.say_what_heat_is(target, share)
+
+
+def _window_requests(desk: Desk, part: Part, question: Question) -> dict[str, Request]:
+    """Return what is to be made, by the methods' titles."""
+    return {
+        CATALOGUE[name].title: request_for(name, question.effort, question.target, desk.weights, part.image)
+        for name in question.methods
+    }
+
+
+def _window_wishes(desk: Desk, part: Part, requests: dict[str, Request]) -> list[Wish]:
+    """Return the jobs, the quick before the slow."""
+    quick_first = sorted(requests.values(), key=lambda request: not CATALOGUE[request.method].quick)
+    return [Wish(one, partial(explain, one, desk.checkpoint.model, part.grey)) for one in quick_first]
