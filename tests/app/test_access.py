@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -475,22 +476,27 @@ def test_a_name_with_html_in_it_stays_text() -> None:
 
 
 @pytest.fixture
-def open_patch(
+def open_page(
     secrets: Path, made_data: Manifest, planted_run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Any:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "verdicts.sqlite"))
     monkeypatch.setattr("sys.argv", ["app/main.py", "--data", str(made_data.root), "--run", str(planted_run)])
 
-    def opened(**user: Any) -> AppTest:
+    def opened(at: str, **user: Any) -> AppTest:
         from streamlit.util import calc_hash
 
         page = AppTest.from_file(MAIN, default_timeout=60)
-        page._page_hash = calc_hash("patch")
+        page._page_hash = calc_hash(at)
         page.query_params.update({"method": "grad_cam", "compare": "none"})
         page.user = user or {"is_logged_in": False}
         return page.run()
 
     return opened
+
+
+@pytest.fixture
+def open_patch(open_page: Any) -> Any:
+    return partial(open_page, "patch")
 
 
 def words(page: AppTest) -> str:
@@ -514,6 +520,21 @@ def test_a_viewer_looks_and_is_told_why_there_is_nothing_to_judge_with(open_patc
     assert "Your role lets you look, but not judge" in words(page)
     assert not page.text_input
     assert "verdict_save" not in [button.key for button in page.button]
+
+
+@pytest.mark.parametrize("at", ["queue", "strip"])
+def test_a_viewer_is_told_why_there_is_no_report_to_take_away(open_page: Any, at: str) -> None:
+    for who, may_not in (("vera", True), ("ida", False)):
+        page = open_page(at if at == "queue" else "", **person(f"{who}@mill.example"))
+        assert ("Your role lets you look, but not take files away" in words(page)) == may_not
+        assert ("report pdf" in [button.key for button in page.button]) != may_not
+
+
+def test_a_viewer_opens_saved_filters_and_saves_none(open_page: Any) -> None:
+    page = open_page("queue", **person("vera@mill.example"))
+    assert "Your role lets you open saved filters, but not save any" in words(page)
+    assert page.selectbox(key="saved filter").options
+    assert "filter save" not in [button.key for button in page.button]
 
 
 def test_an_inspectors_verdict_carries_the_name_that_was_signed_in_with(
