@@ -13,7 +13,7 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, "Segoe UI", "Liberation Sans", sans-serif; color: #22272b; background: #fff; max-width: 72rem; margin: 0 auto; padding: 1.5rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 0.8rem; }
-h2, .together { break-after: avoid; }
+h2, .together:not(:last-child) { break-after: avoid; }
 .together { break-inside: avoid; }
 h2 { font-size: 1.15rem; line-height: 1.3; margin: 2rem 0 0.4rem; padding-top: 0.6rem; border-top: 1px solid #c9ced3; }
 h1, h2, p, dd, td, th, figcaption { overflow-wrap: anywhere; unicode-bidi: isolate; }
