@@ -4,6 +4,7 @@ Streamlit's own `st.login` guards what a script draws and nothing else: whoever 
 program of the pages is sent to everybody, and a session begins before anybody has signed in. So this stands before all of it.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
@@ -26,8 +27,10 @@ HEALTH = "/_stcore/health"
 """Says that the inspector runs, and nothing else: to everybody."""
 _NO_PAGES = ("/_stcore/", "/media/", "/component/", "/static/")
 """What a browser asks for in the course of a page: the answer is no page."""
-_POLICY_VIOLATION = 1008
+_GOING_AWAY, _POLICY_VIOLATION = 1001, 1008
 """Why a connection is closed, in the numbers of RFC 6455."""
+_LEAVING = 3.0
+"""Seconds."""
 _CAREFUL = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -85,6 +88,11 @@ class Guard:
             return not_let_in("somebody without a name")
         return None if visitor.role else not_let_in(visitor.name)
 
+    def _has_signed_out(self, cookies: Mapping[str, str]) -> bool:
+        access = self._access()
+        ticket = ticket_of(cookies, access) if isinstance(access, Access) else None
+        return ticket is not None and ticket.fingerprint in self._signed_out
+
     def _is_still_let_in(self, cookies: Mapping[str, str]) -> bool:
         access = self._access()
         return isinstance(access, Access) and self._refusal(cookies, access) is None
@@ -98,6 +106,8 @@ class Guard:
             message = await receive()
             if message["type"] != "websocket.receive" or self._is_still_let_in(cookies):
                 return message
+            if self._has_signed_out(cookies) and await _leaves(receive):
+                return {"type": "websocket.disconnect", "code": _GOING_AWAY}
             await send({"type": "websocket.send", "bytes": _load_again()})
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             over = True
@@ -108,6 +118,20 @@ class Guard:
                 await send(message)
 
         await self._app(scope, next_message, send_while_open)
+
+
+async def _leaves(receive: Receive) -> bool:
+    """Tell whether a window goes by itself, as the one does in which somebody has just signed out.
+
+    It is on its way to the sign-in service then, and to be told to load its page again would call it back.
+    """
+    try:
+        async with asyncio.timeout(_LEAVING):
+            while (await receive())["type"] != "websocket.disconnect":
+                pass  # what it says on its way is not read
+    except TimeoutError:
+        return False
+    return True
 
 
 def guards() -> list[Middleware]:
