@@ -52,9 +52,9 @@ _COLUMNS = {
     ),
 }
 _REFUSED = {
-    "file": st.column_config.TextColumn("File", width="medium"),
-    "from": st.column_config.TextColumn("From", width="small"),
-    "reason": st.column_config.TextColumn("Why not", width="large"),
+    "file": st.column_config.TextColumn("File", width=190),
+    "from": st.column_config.TextColumn("From", width=75),
+    "reason": st.column_config.TextColumn("Why not", width=730),
 }
 
 

@@ -34,28 +34,25 @@ def draw(desk: Desk, one: Listed, known: Sequence[Listed]) -> None:
 
 def _ways(one: Listed, known: Sequence[Listed]) -> None:
     """Draw the buttons that lead to the list, to the strip of a window, and to the images before and after."""
-    to_list, to_strip = st.columns(2)
-    to_list.button("All new strips", on_click=at.go_to, args=({},), width="stretch", help="Back to the list.")
-    to_strip.button(
-        "Its strip",
-        on_click=at.go_to,
-        args=(at.address_of(one),),
-        disabled=WINDOW not in st.query_params or not one.image.is_strip,
-        width="stretch",
-        help="All six windows of it.",
-    )
+    st.button("All new strips", on_click=at.go_to, args=({},), width="stretch", help="Back to the list.")
+    if WINDOW in st.query_params and one.image.is_strip:
+        st.button(
+            "Its strip",
+            on_click=at.go_to,
+            args=(at.address_of(one),),
+            width="stretch",
+            help="All six windows of it.",
+        )
     addresses = [at.address_of(other) for other in known]
     here = addresses.index(at.address_of(one))
     st.caption(f"Image {here + 1} of {len(addresses)}, the most suspicious first")
-    for column, words, there, shortcut in zip(
-        st.columns(2), ("Previous", "Next"), (here - 1, here + 1), ("alt+left", "alt+right"), strict=True
-    ):
-        is_there = 0 <= there < len(addresses)
-        column.button(
+    for words, step, shortcut in (("Previous", -1, "alt+left"), ("Next", 1, "alt+right")):
+        is_there = 0 <= here + step < len(addresses)
+        st.button(
             words,
             key=f"{words} new strip",
             on_click=at.go_to,
-            args=(addresses[there] if is_there else {},),
+            args=(addresses[here + step] if is_there else {},),
             disabled=not is_there,
             width="stretch",
             shortcut=shortcut,

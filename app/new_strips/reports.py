@@ -26,7 +26,7 @@ _NO_TRUTH = (
     "Nobody marked anything on these images: what is said here is the model's word alone, and no verdict."
 )
 _WINDOW_COLUMNS = (
-    Column("Window", 0.7, number=True),
+    Column("Window", 0.8, number=True),
     Column("Model's answer", 2),
     *(Column(f"{steel.id} · {steel.name}", 1, number=True) for steel in CLASSES),
     Column("Flagged as", 0.9),
@@ -34,7 +34,7 @@ _WINDOW_COLUMNS = (
 _LISTED_COLUMNS = (
     Column("File", 2),
     Column("From", 1),
-    Column("Window", 0.7, number=True),
+    Column("Window", 0.9, number=True),
     Column("Model's answer there", 1.5),
     Column("Defect", 0.8, number=True),
     Column("Flagged as class", 1.5),

@@ -92,7 +92,7 @@ def _row(one: Listed, point: OperatingPoint | None) -> dict[str, Any]:
 def flagged_in_words(answer: Answer, point: OperatingPoint) -> str:
     """Return the classes that any window is flagged as, each with its windows.
 
-    Written as `3 in window 2 and 5; 4 in all windows`.
+    Written as `3 in windows 2 and 5; 4 in all windows`.
     """
     places: dict[int, list[int]] = {}
     for place, shares in enumerate(answer.windows, start=1):
@@ -107,9 +107,11 @@ def _which(places: Sequence[int], windows: int) -> str:
 
     Example:
         >>> _which([2, 5], 6), _which([1, 2], 2), _which([1], 1)
-        ('window 2 and 5', 'all windows', 'window 1')
+        ('windows 2 and 5', 'all windows', 'window 1')
     """
-    return "all windows" if len(places) == windows > 1 else f"window {_and(places)}"
+    if len(places) == 1:
+        return f"window {places[0]}"
+    return "all windows" if len(places) == windows else f"windows {_and(places)}"
 
 
 def _and(places: Sequence[int]) -> str:

@@ -375,7 +375,7 @@ def test_the_list_names_the_window_the_answer_there_and_all_that_is_flagged() ->
     frame = as_frame([strip, entry("u.png")], thresholds)
     first = frame.iloc[0].to_dict()
     assert [first[name] for name in ("window", "answer", "defect")] == [2, "3 · scratches and scabs", 0.9]
-    assert first["flagged"] == "1 in window 3; 3 in window 2 and 6"
+    assert first["flagged"] == "1 in window 3; 3 in windows 2 and 6"
     assert frame["window"].isna().tolist() == [False, True]
     assert flagged_in_words(Answer(WHEN, (CALM,)), thresholds) == ""
     assert as_frame([], None).empty

@@ -113,7 +113,7 @@ def test_a_watched_folder_is_followed_and_an_address_of_a_file_in_it_can_be_shar
         expect(page.get_by_text("1 just arrived")).to_be_visible()
         (mill / "later.jpg").write_bytes(whole)
         expect(page.get_by_text("2 images, 1 with a defect as the answer")).to_be_visible()
-        expect(page.get_by_text("not taken")).to_have_count(0)
+        expect(page.get_by_text("was not taken")).to_have_count(0)
 
         (mill / "first.png").write_bytes(encode_png(steel(0, 5)))
         expect(page.get_by_text("2 images, 2 with a defect as the answer")).to_be_visible()
