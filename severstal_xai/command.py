@@ -13,6 +13,7 @@ import os
 import sys
 import types
 from collections.abc import Callable, Hashable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -191,11 +192,11 @@ def _first_empty_path(schema: type, arguments: Sequence[str]) -> str:
     The parser would take it for the folder that the command is called in, or for the default.
     """
     paths = {name for name, hint in get_type_hints(schema).items() if Path in {hint, *get_args(hint)}}
-    pairs = zip(arguments, [*arguments[1:], None], strict=True)
+    followed = pairwise([*arguments, None])
     return next(
         (
             name
-            for word, after in pairs
+            for word, after in followed
             for name in paths
             if word == f"--{name}=" or (word == f"--{name}" and after == "")
         ),

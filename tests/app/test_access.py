@@ -5,10 +5,12 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from itsdangerous import URLSafeTimedSerializer
 from streamlit import config
 from streamlit.testing.v1 import AppTest
@@ -448,9 +450,8 @@ def test_no_connection_is_made_without_a_cookie() -> None:
 
 def test_a_connection_ends_with_the_first_message_after_the_role_is_gone() -> None:
     """The app would send back what came; the window is told to load its page again instead."""
-    asked_for = iter(
-        [access_for_tests(), access_for_tests(), Access(SECRET, f"{ORIGIN}/oauth2callback", Rules())]
-    )
+    without_roles = Access(SECRET, f"{ORIGIN}/oauth2callback", Rules())
+    asked_for = chain([access_for_tests(), access_for_tests()], repeat(without_roles))
     said = connected(2, lambda: next(asked_for), cookie=f"{COOKIE}={IDA}")
     kinds = [message["type"] for message in said]
     assert kinds == ["websocket.accept", "websocket.send", "websocket.send", "websocket.close"]
@@ -479,6 +480,7 @@ def test_a_name_with_html_in_it_stays_text() -> None:
 def open_page(
     secrets: Path, made_data: Manifest, planted_run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Any:
+    st.cache_resource.clear()  # the store of the test before
     monkeypatch.setenv(VARIABLE, str(tmp_path / "verdicts.sqlite"))
     monkeypatch.setattr("sys.argv", ["app/main.py", "--data", str(made_data.root), "--run", str(planted_run)])
 

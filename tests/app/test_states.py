@@ -28,6 +28,8 @@ from severstal_xai.predictions import PREDICTIONS_FILE, write_predictions
 MAIN = Path(__file__).resolve().parents[2] / "app/main.py"
 PAGES = ("", *re.findall(r'url_path="(\w+)"(?!, default)', MAIN.read_text()))
 """All pages that there are, by their addresses; the one that is shown first has none of its own."""
+OF_THE_DATA = tuple(page for page in PAGES if page != "new")
+"""Those that show the data folder, and verdicts on it: new strips are neither."""
 Open = Callable[..., AppTest]
 
 
@@ -129,8 +131,9 @@ def test_every_control_explains_itself(open_page: Open, at: str) -> None:
     assert not mute
 
 
-@pytest.mark.parametrize("at", PAGES)
-@pytest.mark.parametrize("missing", ["data", "run"])
+@pytest.mark.parametrize(
+    ("at", "missing"), [*((at, "data") for at in OF_THE_DATA), *((at, "run") for at in PAGES)]
+)
 def test_a_missing_folder_is_answered_with_the_command_that_fills_it(
     open_page: Open, data: Path, run: Path, at: str, missing: str
 ) -> None:
@@ -142,11 +145,16 @@ def test_a_missing_folder_is_answered_with_the_command_that_fills_it(
     made_by = "data_prep --source" if missing == "data" else f"training --data {data}"
     assert f"python -m {made_by}" in commands(page)
     assert f"--output {nowhere}" in commands(page)
-    assert not list(controls(page)), "no demo is offered to who named a folder"
+    assert not page.button, "no demo is offered to who named a folder"
 
 
-@pytest.mark.parametrize("at", PAGES)
-@pytest.mark.parametrize("file", [MANIFEST_FILE, MODEL_FILE, WEIGHTS_FILE])
+@pytest.mark.parametrize(
+    ("at", "file"),
+    [
+        *((at, MANIFEST_FILE) for at in OF_THE_DATA),
+        *((at, file) for at in PAGES for file in (MODEL_FILE, WEIGHTS_FILE)),
+    ],
+)
 def test_a_damaged_folder_is_named(open_page: Open, data: Path, run: Path, at: str, file: str) -> None:
     place = (data if file == MANIFEST_FILE else run) / file
     place.write_bytes(place.read_bytes()[:-10])
@@ -155,7 +163,7 @@ def test_a_damaged_folder_is_named(open_page: Open, data: Path, run: Path, at: s
     assert commands(page)
 
 
-@pytest.mark.parametrize("at", PAGES)
+@pytest.mark.parametrize("at", OF_THE_DATA)
 def test_model_and_data_that_do_not_match_are_told(
     open_page: Open, data: Path, made_data: Manifest, at: str
 ) -> None:
@@ -166,7 +174,7 @@ def test_model_and_data_that_do_not_match_are_told(
     assert "go on with the run" not in said, "that would not help"
 
 
-@pytest.mark.parametrize("at", PAGES)
+@pytest.mark.parametrize("at", OF_THE_DATA)
 def test_a_database_that_is_away_is_told_and_the_rest_is_shown(
     open_page: Open, verdicts: Path, at: str
 ) -> None:
