@@ -87,7 +87,8 @@ def test_files_that_are_dropped_are_judged_opened_explained_and_downloaded(page:
     expect(page.get_by_text("Marked defects")).to_be_hidden()
     page.get_by_role("button", name="Window 3").last.click()
     expect(page.get_by_role("heading", name="Window 3 of good")).to_be_visible()
-    expect(page.get_by_alt_text("Patch good_2 with the heat of SISE", exact=False)).to_be_visible()
+    heat = page.get_by_role("group", name="Grad-CAM: plus and minus zoom").locator(".heat")
+    expect(heat).to_be_visible()
     expect(page.get_by_text("Marked defect")).to_be_hidden()
     shared = page.url
     page.get_by_role("button", name="All new strips").click()
@@ -116,7 +117,6 @@ def test_a_watched_folder_is_followed_and_an_address_of_a_file_in_it_can_be_shar
         expect(page.get_by_text("was not taken")).to_have_count(0)
 
         (mill / "first.png").write_bytes(encode_png(steel(0, 5)))
-        expect(page.get_by_text("2 images, 2 with a defect as the answer")).to_be_visible()
         (mill / "later.jpg").unlink()
         expect(page.get_by_text("1 image, 1 with a defect as the answer")).to_be_visible()
         expect(page.get_by_text(str(tmp_path))).to_have_count(0)

@@ -47,7 +47,8 @@ def test_folders_are_the_demo_s_then_the_newest_run_s(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["--dat", "x"], ["--data"], ["x"], ["--run", "a", "b"]])
 def test_wrong_arguments_are_refused_with_the_right_ones(arguments: list[str], tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"expected `streamlit run app/main\.py -- --data DIR --run DIR \[--strips DIR\]`"
+        InputError,
+        match=r"expected `streamlit run app/main\.py -- --data DIR --run DIR \[--strips DIR\] \[--watch DIR\]`",
     ):
         folders_from(arguments, tmp_path)
 
