@@ -153,6 +153,23 @@ def narrowed_by(query: Query, drawn: Sequence[str]) -> list[str]:
     return said
 
 
+def in_words(query: Query) -> list[str]:
+    """Return a query in words: what it narrows by, the usual part of the data too, and its order.
+
+    Example:
+        >>> in_words(Query(split=None, label=3, reverse=True))
+        ['Part of the data: all patches', 'Marked as: 3 · scratches and scabs', \
+'Sorted by: evidence: right but elsewhere first, the other way round']
+    """
+    part, order = _CHOICES["split"], _CHOICES["sort"]
+    turned = ", the other way round" if query.reverse else ""
+    return [
+        f"{part[0]}: {part[1][query.split]}",
+        *narrowed_by(query, ["split"]),
+        f"{order[0]}: {order[1][query.sort]}{turned}",
+    ]
+
+
 def kinds_in_words(kinds: str) -> str:
     """Return kinds of verdicts as pages write them.
 

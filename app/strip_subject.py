@@ -1,7 +1,7 @@
 """What the strip's page shows: the strip's picture, its six windows, and what people and the model say of each."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,12 @@ from app.opening import Opened
 from app.strip_picture import Outline
 from app.strips import Grey, Strip, composed, read_whole
 from app.words import class_title
-from severstal_xai.classes import CLASSES
+from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.errors import InputError
 from severstal_xai.files import sha256
 from severstal_xai.imaging import STRIP_SHAPE
 from severstal_xai.manifest import Patch
+from severstal_xai.operating_point import OperatingPoint, flagged_as
 from severstal_xai.predictions import SHARES
 from severstal_xai.strips import Window, cut, patch_name
 
@@ -94,7 +95,7 @@ def read_subject(opened: Opened, strip: Strip, kinds: "pd.Series[str]") -> Strip
     for window in strip.windows:
         patch, grey = strip.patches.get(window.index), seen.get(window.index)
         words = problems.get(window.index) or ("" if patch else _why(why, strip, window))
-        steel = None if grey is None else _steel(opened, patch, grey)
+        steel = None if grey is None else steel_of(opened, patch, grey)
         verdict = filters.kinds_in_words(kinds.get(patch.patch, "")) if patch else ""
         windows.append(SeenWindow(window, patch, steel, words, verdict))
     grey = composed(strip, greys) if whole is None else whole
@@ -138,8 +139,8 @@ def _read_whole(
         return None, str(error)
 
 
-def _steel(opened: Opened, patch: Patch | None, grey: Grey) -> Steel:
-    """Ask the model, unless its run has said what it says of the patch."""
+def steel_of(opened: Opened, patch: Patch | None, grey: Grey) -> Steel:
+    """Return a window's picture with the model's answer: asked, unless its run has said what it says of the patch."""
     if patch is None:
         image = sha256(grey.tobytes())
         return Steel(grey, image, loading.probabilities(opened.checkpoint, image, grey))
@@ -159,3 +160,27 @@ def _outlines(strip: Strip, masks: Mapping[int, np.ndarray]) -> tuple[Outline, .
         Outline(outline_path(mask), CLASSES[label].colour, class_title(label))
         for label, mask in sorted(marked.items())
     )
+
+
+def in_words(subject: StripSubject, point: OperatingPoint | None) -> str:
+    """Return in Markdown what people and the model say of a strip."""
+    patches = [seen.patch for seen in subject.windows if seen.patch]
+    marked = sorted({patch.label for patch in patches} - {SOUND.id})
+    people = (
+        f"People marked {_classes(marked)}. "
+        if marked
+        else "People marked no defect on the windows that are kept. "
+    )
+    shares = [seen.steel.probabilities for seen in subject.windows if seen.steel]
+    if not shares:
+        return people + "No window of it can be shown."
+    looked = f"Of {len(shares)} windows" if len(shares) > 1 else "Of 1 window"
+    if point is None:
+        found = sum(int(np.argmax(one)) != SOUND.id for one in shares)
+        return f"{people}{looked} the model finds a defect on **{found or 'none'}**."
+    flagged = sum(bool(flagged_as(point, one)) for one in shares)
+    return f"{people}{looked} **{flagged or 'none'}** {'are' if flagged > 1 else 'is'} flagged for an inspector to look at."
+
+
+def _classes(labels: Sequence[int]) -> str:
+    return " and ".join(f"**{class_title(label)}**" for label in labels)

@@ -13,7 +13,9 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, "Segoe UI", "Liberation Sans", sans-serif; color: #22272b; background: #fff; max-width: 72rem; margin: 0 auto; padding: 1.5rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 0.8rem; }
-h2 { font-size: 1.15rem; line-height: 1.3; margin: 2rem 0 0.4rem; padding-top: 0.6rem; border-top: 1px solid #c9ced3; break-after: avoid; }
+h2, .together:not(:last-child) { break-after: avoid; }
+.together { break-inside: avoid; }
+h2 { font-size: 1.15rem; line-height: 1.3; margin: 2rem 0 0.4rem; padding-top: 0.6rem; border-top: 1px solid #c9ced3; }
 h1, h2, p, dd, td, th, figcaption { overflow-wrap: anywhere; unicode-bidi: isolate; }
 p { margin: 0.3rem 0 0.6rem; max-width: 52rem; white-space: pre-line; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 1rem; margin: 0; font-size: 0.87rem; }
@@ -34,12 +36,16 @@ thead { display: table-header-group; }
 tr { break-inside: avoid; }
 th, td { text-align: left; vertical-align: top; padding: 0.22rem 0.45rem; border-bottom: 1px solid #dfe3e6; white-space: pre-line; }
 th { border-bottom: 1px solid #5a636b; vertical-align: bottom; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 @media print {
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   body { font-size: 9.5pt; max-width: none; padding: 0; }
-  h2 { margin-top: 1.2rem; }
-  table { font-size: 7.2pt; }
+  h1 { font-size: 16pt; }
+  h2 { margin-top: 10pt; font-size: 11.5pt; }
+  dl { font-size: 7.4pt; }
+  figcaption, .keys { font-size: 7pt; }
+  table { font-size: 6.4pt; }
+  th, td { padding: 2pt 2.4pt; }
 }
 """
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -67,14 +73,18 @@ def _text(text: str) -> str:
 
 
 def _section(section: Section) -> str:
-    parts = [
+    """Return a section; its heading, its words and one row of pictures stay on one page of paper."""
+    words = [
         f"<h2>{_text(section.heading)}</h2>\n",
         *(f"<p>{_text(sentence)}</p>\n" for sentence in section.sentences),
         _keys(section),
-        _pictures(section.pictures),
-        *map(_table, section.tables),
     ]
-    return f"<section>\n{''.join(parts)}</section>\n"
+    pictures = _pictures(section.pictures)
+    in_one_row = sum(one.share for one in section.pictures) <= 1
+    together = "".join([*words, pictures] if in_one_row else words)
+    rest = "" if in_one_row else pictures
+    tables = "".join(map(_table, section.tables))
+    return f'<section>\n<div class="together">\n{together}</div>\n{rest}{tables}</section>\n'
 
 
 def _pictures(pictures: Iterable[Picture]) -> str:

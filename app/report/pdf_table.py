@@ -14,7 +14,7 @@ from app.report.pdf_fonts import BOLD, PLAIN, width_of, wrapped
 from app.report.record import Column, Table
 
 _SIZE, _LEADING = 6.6, 8.4
-_SIDE, _ABOVE = 3.0, 2.0
+_SIDE, _ABOVE = 2.4, 2.0
 _MOST_LINES = 60
 """Of a row on one page; a longer one goes on in another row."""
 _INK, _LINE, _RULE = HexColor("#22272b"), HexColor("#dfe3e6"), HexColor("#5a636b")

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import filters, judging, loading, tiles
+from app import filters, judging, loading, report_buttons, tiles
 from app.filters import PATCH
 from app.links import Links
 from app.opening import open_all, tell_what_is_missing
@@ -66,10 +66,13 @@ def show(links: Links) -> None:
         st.button("Start over", on_click=st.query_params.clear, help="Takes all filters back.")
     rows = narrowed(with_verdicts(known, kinds), query)
     tell_what_is_missing(opened, more)
-    st.subheader(_heading(len(rows), len(known)), anchor=False)
+    heading, report = st.columns([7, 1], vertical_alignment="center")
+    heading.subheader(_heading(len(rows), len(known)), anchor=False)
     if rows.empty:
         st.info("No patch matches. Widen the filters on the left, or start over.")
         return
+    with report:
+        report_buttons.for_queue(opened, rows, query, (*opened.remarks, *more))
     look = st.segmented_control(
         "Look",
         ["Table", "Pictures"],

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from app import judging, loading, messages, panels, progress
+from app import judging, loading, messages, panels, progress, report_buttons
 from app.asking import Look, address_of, choose_look, say_why_nothing_is_asked, usual_class
 from app.catalogue import CATALOGUE, request_for
 from app.chooser import choose_strip, say_why_no_strip
@@ -20,7 +20,7 @@ from app.progress import at_work
 from app.query import to_address
 from app.review import with_verdicts
 from app.strip_picture import Pane, StripPicture, draw
-from app.strip_subject import SeenWindow, StripSubject, read_subject
+from app.strip_subject import SeenWindow, StripSubject, in_words, read_subject
 from app.visitor import MOMENT, POLL, visitor
 from app.words import class_title, percent, plain
 from severstal_xai.classes import CLASSES, SOUND
@@ -65,7 +65,10 @@ def _draw(opened: Opened, subject: StripSubject, look: Look) -> None:
     working = any(map(at_work, states.values()))
     if subject.problem:
         messages.warn(messages.NO_WHOLE_STRIP, subject.problem)
-    st.subheader(f"Strip {plain(subject.name)}", anchor=False)
+    heading, report = st.columns([7, 1], vertical_alignment="center")
+    heading.subheader(f"Strip {plain(subject.name)}", anchor=False)
+    with report:
+        report_buttons.for_strip(opened, subject, look, partial(_states, requests))
     st.write(in_words(subject, point))
     title = CATALOGUE[look.method].title
 
@@ -129,30 +132,6 @@ def _states(requests: Mapping[int, Request]) -> dict[int, State]:
 def _cancel(requests: Mapping[int, Request]) -> None:
     for request in requests.values():
         loading.jobs().cancel(visitor(), request)
-
-
-def in_words(subject: StripSubject, point: OperatingPoint | None) -> str:
-    """Return in Markdown what people and the model say of a strip."""
-    patches = [seen.patch for seen in subject.windows if seen.patch]
-    marked = sorted({patch.label for patch in patches} - {SOUND.id})
-    people = (
-        f"People marked {_classes(marked)}. "
-        if marked
-        else "People marked no defect on the windows that are kept. "
-    )
-    shares = [seen.steel.probabilities for seen in subject.windows if seen.steel]
-    if not shares:
-        return people + "No window of it can be shown."
-    looked = f"Of {len(shares)} windows" if len(shares) > 1 else "Of 1 window"
-    if point is None:
-        found = sum(int(np.argmax(one)) != SOUND.id for one in shares)
-        return f"{people}{looked} the model finds a defect on **{found or 'none'}**."
-    flagged = sum(bool(flagged_as(point, one)) for one in shares)
-    return f"{people}{looked} **{flagged or 'none'}** {'are' if flagged > 1 else 'is'} flagged for an inspector to look at."
-
-
-def _classes(labels: Sequence[int]) -> str:
-    return " and ".join(f"**{class_title(label)}**" for label in labels)
 
 
 def _pane(seen: SeenWindow, state: State | None, title: str, point: OperatingPoint | None) -> Pane:
