@@ -25,7 +25,7 @@ from app.words import plain
 
 _SLICE = 0.5
 """Seconds of asking between two drawings of the list."""
-_LOOK = 3.0
+_LOOK = 2.0
 """Seconds between two looks at the folder while nothing happens."""
 _ROUND, _SHOWN = "which list of uploads", "images as listed last"
 _COLUMNS = {

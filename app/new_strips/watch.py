@@ -26,7 +26,7 @@ from app.new_strips.images import (
 from severstal_xai.errors import InputError
 from severstal_xai.files import inside, is_nobodys, sha256
 
-EVERY = 2.0
+EVERY = 1.5
 """Seconds between two looks, however many sessions ask."""
 STILL = 1.5
 """Seconds that a file must stand unchanged before it is taken to be whole."""

@@ -220,7 +220,7 @@ def test_a_file_is_taken_once_it_stands_still_and_not_before(mill: Path, clock: 
     assert (names(watch), watch.seen().arriving, watch.seen().refused) == ([], 1, ())
     (mill / "a.png").write_bytes(GOOD)
     look(watch, clock)
-    assert EVERY > STILL, "so that the next look finds it still"
+    assert EVERY >= STILL, "so that the next look finds it still"
     look(watch, clock)
     assert (names(watch), watch.seen().arriving) == (["a.png"], 0)
     assert watch.read(watch.seen().images[0]) == GOOD
@@ -621,30 +621,28 @@ def test_uploads_outlive_a_visit_to_another_page_and_can_be_forgotten(
     assert "There is nothing here yet." in words(page)
 
 
-@pytest.mark.parametrize(
-    ("address", "said"),
-    [
+def test_an_address_of_nothing_known_is_answered_in_words(
+    open_page: Callable[..., AppTest], mill: Path
+) -> None:
+    page = open_page("--watch", mill)
+    for address, said in (
         ({"strip": "../../etc/passwd"}, "not among the new strips"),
         ({"strip": "<script>.png"}, r"\<script\>"),
         ({"upload": "../x"}, "This upload is not here."),
-    ],
-)
-def test_an_address_of_nothing_known_is_answered_in_words(
-    open_page: Callable[..., AppTest], mill: Path, address: dict[str, str], said: str
-) -> None:
-    page = open_page("--watch", mill, **address)
-    assert not page.exception
-    assert said in words(page)
-    assert not page.get("bidi_component")
+    ):
+        page.query_params.clear()
+        page.query_params.update(address)
+        page.run()
+        assert not page.exception
+        assert said in words(page)
+        assert not page.get("bidi_component")
 
 
-@pytest.mark.parametrize("window", ["0", "7", "x", "1e0", "٣"])
-def test_a_window_that_the_strip_does_not_have_is_refused(
-    open_page: Callable[..., AppTest], window: str
-) -> None:
+def test_a_window_that_the_strip_does_not_have_is_refused(open_page: Callable[..., AppTest]) -> None:
     page = upload(open_page(), ("bad.png", GOOD))
-    page.query_params.update({"upload": sha256(GOOD), "window": window})
-    assert "names a window that this picture does not have" in words(page.run())
+    for window in ("0", "7", "x", "1e0", "٣"):
+        page.query_params.update({"upload": sha256(GOOD), "window": window})
+        assert "names a window that this picture does not have" in words(page.run())
 
 
 def test_the_watched_folder_is_named_by_its_name_alone_and_a_shared_address_waits_for_its_file(
