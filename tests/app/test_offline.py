@@ -11,7 +11,7 @@ import pandas as pd
 import psutil
 import pytest
 import streamlit as st
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import ConsoleMessage, Dialog, Page, expect
 from streamlit.runtime.state.query_params_proxy import QueryParamsProxy
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
@@ -19,6 +19,7 @@ from streamlit.util import calc_hash
 from app import loading
 from app.query import Query, to_address
 from app.verdicts.address import VARIABLE
+from explain.methods import METHODS
 from severstal_xai.manifest import MANIFEST_FILE, Manifest, Split
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,9 +72,12 @@ def test_no_page_asks_another_machine_nor_would_the_browser_let_it(page: Page, a
     Beside them stands the system's own list of the server's connections, which knows of calls that no Python makes.
     """
     refused: list[str] = []
-    page.on(
-        "console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None
-    )
+
+    def heard(said: ConsoleMessage) -> None:
+        if "Content Security Policy" in said.text:
+            refused.append(said.text)
+
+    page.on("console", heard)
     server = server_at(address)
     for link in pages_of(page, address):
         page.goto(f"{link}?method=grad_cam&compare=none")
@@ -91,11 +95,11 @@ def test_no_page_asks_another_machine_nor_would_the_browser_let_it(page: Page, a
 def test_html_in_an_address_stays_text(page: Page, address: str) -> None:
     alerts: list[str] = []
 
-    def note(dialog: Dialog) -> None:
+    def dismiss(dialog: Dialog) -> None:
         alerts.append(dialog.message)
         dialog.dismiss()
 
-    page.on("dialog", note)
+    page.on("dialog", dismiss)
     html = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     for link in pages_of(page, address):
         for names in (("patch", "strip", "text"), ("method", "label")):
@@ -123,6 +127,13 @@ def _nothing_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
     st.cache_data.clear()
 
 
+@pytest.fixture(autouse=True)
+def _quick_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps in no time: what they show is not looked at here."""
+    for name in METHODS:
+        monkeypatch.setitem(METHODS, name, lambda **settings: lambda model, images, targets: images[:, 0] * 0)
+
+
 def drawn(
     monkeypatch: pytest.MonkeyPatch, data: Path, run: Path, at: str, address: Mapping[str, str]
 ) -> AppTest:
@@ -139,9 +150,9 @@ def pages(monkeypatch: pytest.MonkeyPatch, made_data: Manifest, planted_run: Pat
     names: set[str] = set()
     navigation = st.navigation
 
-    def noted(given: list[Any], **settings: Any) -> object:
+    def noted(given: list[Any], *, position: Any = "sidebar") -> object:
         names.update(one._url_path for one in given)
-        return navigation(given, **settings)
+        return navigation(given, position=position)
 
     with monkeypatch.context() as patch:
         patch.setattr(st, "navigation", noted)
