@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +30,13 @@ class Ticket:
 
 def ticket_of(cookies: Mapping[str, str], access: Access) -> Ticket | None:
     """Return the ticket among a request's cookies; None where there is none that counts."""
+    read: list[str] = []
 
     def content(name: str) -> bytes | None:
-        return decode_signed_value(
-            access.cookie_secret, name, cookies.get(name, "").encode("latin-1", "replace"), access.hours / 24
-        )
+        value = cookies.get(name, "")
+        read.append(value)
+        signed = value.encode("latin-1", "replace")
+        return decode_signed_value(access.cookie_secret, name, signed, access.hours / 24)
 
     said = get_cookie_with_chunks(content, COOKIE)
     if said is None:
@@ -49,18 +51,13 @@ def ticket_of(cookies: Mapping[str, str], access: Access) -> Ticket | None:
         or not claims.get("is_logged_in")
     ):
         return None
-    return Ticket(claims, _fingerprint(cookies))
+    return Ticket(claims, _fingerprint(read))
 
 
-def _fingerprint(cookies: Mapping[str, str]) -> str:
-    """Return a hash of what is signed: of the signature itself there are many spellings, all of them good."""
-    signed = [value.rpartition(".")[0] for _, value in sorted(_parts(cookies))]
+def _fingerprint(values: Sequence[str]) -> str:
+    """Return a hash of what is signed in a cookie, or in the parts of a long one, and of nothing that was put beside it.
+
+    Of a signature itself there are many spellings, all of them good.
+    """
+    signed = [value.rpartition(".")[0] for value in values]
     return hashlib.sha256("\n".join(signed).encode()).hexdigest()
-
-
-def _parts(cookies: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the cookie and the parts that a long one was cut into."""
-    for name, value in cookies.items():
-        rest = name.removeprefix(COOKIE)
-        if name == COOKIE or (rest != name and rest.startswith("_") and rest[1:].isdigit()):
-            yield name, value

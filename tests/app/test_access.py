@@ -295,7 +295,8 @@ def test_a_cookie_that_was_signed_out_counts_no_more_in_any_spelling_nor_after_a
     signed, _, signature = IDA.rpartition(".")
     respelled = f"{signed}.{signature[:5]}!{signature[5:]}"
     access = access_for_tests()
-    tickets = [ticket_of({COOKIE: spelling}, access) for spelling in (IDA, respelled)]
+    shown = [{COOKIE: IDA}, {COOKIE: respelled}, {COOKIE: IDA, f"{COOKIE}_1": "beside.it"}]
+    tickets = [ticket_of(cookies, access) for cookies in shown]
     assert tickets[0] is not None
     out = SignedOut(tmp_path / "signed_out.txt")
     out.add(tickets[0].fingerprint)
