@@ -46,7 +46,7 @@ from explain.natural.torchray import check_weights, load_network, network_input
 from explain.records import Maker
 from severstal_xai.command import to_yaml
 from severstal_xai.errors import InputError
-from severstal_xai.files import check_elsewhere, whole_file, write_text
+from severstal_xai.files import whole_file, write_text
 
 _ANSWERS = "answers"
 _OURS = {
@@ -69,7 +69,6 @@ def evaluate_natural(settings: Settings) -> Evaluated | None:
         InputError: The images, the weights or the output cannot be used, or no image can.
     """
     company = join(settings.device)
-    check_elsewhere(settings.folder(), settings.images, "images' folder")
     checksum = check_weights(settings.weights_path(), settings.dataset, settings.architecture)
     collection = READERS[settings.dataset, settings.masks](settings.images)
     sources, unreadable = _sources(settings, collection)

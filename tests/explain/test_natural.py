@@ -293,12 +293,6 @@ def test_wrong_settings(settings: Settings, tmp_path: Path, changes: dict[str, A
     assert not list(tmp_path.glob("out/*/*.json"))
 
 
-def test_nothing_is_written_into_the_images_folder(settings: Settings) -> None:
-    with pytest.raises(InputError, match=r"lies in the images' folder .*, expected a folder elsewhere"):
-        evaluate_natural(changed(settings, output=settings.images / "out"))
-    assert not (settings.images / "out").exists()
-
-
 def test_a_folder_of_other_things_is_left_alone(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("")
     with pytest.raises(InputError, match=r"holds 'mine\.txt', expected an empty folder or an evaluation's"):
