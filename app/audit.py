@@ -1,24 +1,23 @@
 """The command `python -m app.audit`: the store of verdicts checked, noted, exported, and its readers compared."""
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.actions import Actions, act
 from app.verdicts.agreement import Agreement, Kappa, agreements
 from app.verdicts.corrections import Corrected, Redo, correct
 from app.verdicts.export import SCHEMA, as_csv, harmless, records, write_parquet
 from app.verdicts.records import Entry, Verdict
 from app.verdicts.store import open_store
 from severstal_xai.annotation_file import ANNOTATIONS
-from severstal_xai.command import DONE, WRONG_INPUT, parse_settings, run
+from severstal_xai.command import DONE, WRONG_INPUT, run
 from severstal_xai.errors import InputError, about, check_range
 from severstal_xai.files import write_bytes
 from severstal_xai.manifest import read_manifest
 from severstal_xai.markdown import table
-from severstal_xai.usage import OneLineParser
 
 COMMAND = "python -m app.audit"
 CSV_FILE = "verdicts.csv"
@@ -241,7 +240,7 @@ def _notes(kappa: Kappa, other_marks: int) -> str:
     return "; ".join(note for note in (kappa.note, left_out) if note)
 
 
-_ACTIONS: dict[str, tuple[type[Any], Callable[[Any], int], str]] = {
+_ACTIONS: Actions = {
     "verify": (VerifySettings, verify, "Check that no record was altered, removed, moved or put in."),
     "head": (HeadSettings, print_head, "Print the hash that seals all records, to note it elsewhere."),
     "export": (ExportSettings, export, "Write the records as CSV and parquet, and a corrected train.csv."),
@@ -251,23 +250,7 @@ _ACTIONS: dict[str, tuple[type[Any], Callable[[Any], int], str]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the first word says, with the settings after it."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    if not given or given[0] not in _ACTIONS:
-        parser = OneLineParser(
-            prog=COMMAND,
-            description=" ".join(f"{name}: {words}" for name, (_, _, words) in _ACTIONS.items()),
-            usage=f"{COMMAND} {{{','.join(_ACTIONS)}}} [--help] ...",
-        )
-        parser.add_argument("action", choices=list(_ACTIONS), help="what to do; each says with --help how")
-        if given and given[0] in {"-h", "--help"}:
-            parser.parse_args(given[:1])
-        what = repr(given[0]) if given else "missing"
-        parser.error(f"action {what}, expected one of {', '.join(_ACTIONS)}")
-    schema, action, description = _ACTIONS[given[0]]
-    settings = parse_settings(
-        schema, command=f"{COMMAND} {given[0]}", description=description, arguments=given[1:]
-    )
-    return action(settings)
+    return act(COMMAND, _ACTIONS, arguments)
 
 
 if __name__ == "__main__":

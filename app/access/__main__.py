@@ -2,17 +2,15 @@
 
 import os
 import secrets
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from app.access.roles import Role
 from app.access.settings import CALLBACK, Access, read_access
-from severstal_xai.command import DONE, parse_settings, run
+from app.actions import Actions, act
+from severstal_xai.command import DONE, run
 from severstal_xai.errors import InputError
-from severstal_xai.usage import OneLineParser
 
 COMMAND = "python -m app.access"
 SECRETS = Path(".streamlit/secrets.toml")
@@ -138,7 +136,7 @@ def _in_words(access: Access) -> list[str]:
     return lines
 
 
-_ACTIONS: dict[str, tuple[type[Any], Callable[[Any], int], str]] = {
+_ACTIONS: Actions = {
     "init": (InitSettings, init, "Write a new file, with a secret of its own."),
     "check": (CheckSettings, check, "Say whether the file is understood, and what it says."),
 }
@@ -146,23 +144,7 @@ _ACTIONS: dict[str, tuple[type[Any], Callable[[Any], int], str]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the first word says, with the settings after it."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    if not given or given[0] not in _ACTIONS:
-        parser = OneLineParser(
-            prog=COMMAND,
-            description=" ".join(f"{name}: {words}" for name, (_, _, words) in _ACTIONS.items()),
-            usage=f"{COMMAND} {{{','.join(_ACTIONS)}}} [--help] ...",
-        )
-        parser.add_argument("action", choices=list(_ACTIONS), help="what to do; each says with --help how")
-        if given and given[0] in {"-h", "--help"}:
-            parser.parse_args(given[:1])
-        what = repr(given[0]) if given else "missing"
-        parser.error(f"action {what}, expected one of {', '.join(_ACTIONS)}")
-    schema, action, description = _ACTIONS[given[0]]
-    settings = parse_settings(
-        schema, command=f"{COMMAND} {given[0]}", description=description, arguments=given[1:]
-    )
-    return action(settings)
+    return act(COMMAND, _ACTIONS, arguments)
 
 
 if __name__ == "__main__":
