@@ -57,6 +57,7 @@ def opened(page: Page, address: str, view: str) -> dict[str, object]:
         expect(page.get_by_alt_text(ready, exact=False).first).to_be_visible()
     else:
         expect(page.get_by_role("heading", name=re.compile("^[0-9,]+ patch|^All"))).to_be_visible()
+    expect(page.locator(SELECTS).first).to_be_visible()  # a page's parts come one after the other
     if "why=open" in address:
         expect(page.get_by_text("After block 5")).to_be_visible()
     if "look=pictures" in address:
