@@ -16,6 +16,7 @@ from app.messages import NO_SUCH_PATCH, NO_SUCH_STRIP, Advice, problem
 from app.query import Query
 from app.review import narrowed, neighbour
 from app.words import plain
+from severstal_xai.classes import SOUND
 from severstal_xai.manifest import Split
 
 _PLACES = {-1: "before", 1: "after"}
@@ -66,25 +67,28 @@ def choose_patch(known: pd.DataFrame) -> str | None:
     Returns:
         Its name; None where the address names no patch of these, or where no patch passes the filters.
     """
-    labels, answers = known["label"], known["predicted"]
+    labels = dict(zip(known.index, known["label"].tolist(), strict=True))
+    answers = dict(zip(known.index, known["predicted"].fillna(known["label"]).tolist(), strict=True))
 
     def described(name: str) -> str:
         label, answer = labels[name], answers[name]
-        differs = pd.notna(answer) and answer != label
-        return f"{name} · class {label}" + (f" → {answer}" if differs else "")
+        return f"{name} · class {label}" + (f" → {answer}" if answer != label else "")
 
     return _choose(known, _PATCHES, described)
 
 
 def choose_strip(known: pd.DataFrame) -> str | None:
     """Let the user choose a strip among those of which a patch passes the filters; as `choose_patch`."""
-    labels = known.groupby("strip", sort=False)["label"].unique()
+    labels: dict[str, set[int]] = {}
+    for strip, label in zip(known["strip"].tolist(), known["label"].tolist(), strict=True):
+        if label != SOUND.id:
+            labels.setdefault(strip, set()).add(label)
 
     def described(name: str) -> str:
-        marked = sorted(int(label) for label in labels[name] if label)
+        marked = labels.get(name)
         if not marked:
             return f"{name} · sound"
-        return f"{name} · class {' and '.join(map(str, marked))}"
+        return f"{name} · class {' and '.join(map(str, sorted(marked)))}"
 
     return _choose(known, _STRIPS, described)
 
