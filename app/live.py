@@ -31,12 +31,12 @@ def follow(
     jobs = loading.jobs()
     jobs.watch(visitor(), wishes)
     jobs.wait(list(requests.values()), MOMENT)
-    states = _states(requests)
+    states = states_of(requests)
     working = any(map(at_work, states.values()))
 
     def live() -> None:
         jobs.seen(visitor())
-        now = _states(requests)
+        now = states_of(requests)
         if working and not any(map(at_work, now.values())):
             st.rerun()
         draw(now)
@@ -44,6 +44,12 @@ def follow(
     with st.container(key="live"):
         st.fragment(live, run_every=POLL if working else None)()
     return states
+
+
+def states_of(requests: Mapping[Key, Request]) -> dict[Key, State]:
+    """Return how the maps stand now."""
+    jobs = loading.jobs()
+    return {key: jobs.state(visitor(), request) for key, request in requests.items()}
 
 
 def cancel(requests: Mapping[Key, Request]) -> None:
@@ -59,8 +65,3 @@ def offer_to_try_again(
     unmade = [requests[key] for key, state in states.items() if is_unmade(state)]
     if unmade:
         panels.try_again(titles, partial(loading.jobs().ask_again, visitor(), *unmade))
-
-
-def _states(requests: Mapping[Key, Request]) -> dict[Key, State]:
-    jobs = loading.jobs()
-    return {key: jobs.state(visitor(), request) for key, request in requests.items()}

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from app import judging, loading, messages, panels, progress, report_buttons
+from app import judging, live, loading, messages, panels, progress, report_buttons
 from app.asking import Look, address_of, choose_look, say_why_nothing_is_asked, usual_class
 from app.catalogue import CATALOGUE, request_for
 from app.chooser import choose_strip, say_why_no_strip
@@ -16,12 +16,11 @@ from app.jobs import State, Wish
 from app.layers import Layer
 from app.links import Links
 from app.opening import Opened, open_all, tell_what_is_missing
-from app.progress import at_work
 from app.query import to_address
 from app.review import with_verdicts
 from app.strip_picture import Pane, StripPicture, draw
 from app.strip_subject import SeenWindow, StripSubject, in_words, read_subject
-from app.visitor import MOMENT, POLL, visitor
+from app.visitor import visitor
 from app.words import class_title, percent, plain
 from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.operating_point import OperatingPoint, flagged_as
@@ -56,42 +55,31 @@ def show(links: Links) -> None:
 
 
 def _draw(opened: Opened, subject: StripSubject, look: Look) -> None:
-    """Draw the strip, and have its heat made; while there is something to wait for a part is drawn again."""
-    jobs, point = loading.jobs(), opened.point
-    requests = _requests(opened, subject, look)
-    jobs.watch(visitor(), _wishes(opened, subject, requests))
-    jobs.wait(list(requests.values()), MOMENT)
-    states = _states(requests)
-    working = any(map(at_work, states.values()))
+    """Draw the strip, and have its heat made."""
+    requests, title = _requests(opened, subject, look), CATALOGUE[look.method].title
     if subject.problem:
         messages.warn(messages.NO_WHOLE_STRIP, subject.problem)
     heading, report = st.columns([7, 1], vertical_alignment="center")
     heading.subheader(f"Strip {plain(subject.name)}", anchor=False)
     with report:
-        report_buttons.for_strip(opened, subject, look, partial(_states, requests))
-    st.write(in_words(subject, point))
-    title = CATALOGUE[look.method].title
+        report_buttons.for_strip(opened, subject, look, partial(live.states_of, requests))
+    st.write(in_words(subject, opened.point))
 
-    def live() -> None:
-        jobs.seen(visitor())
-        now = _states(requests)
-        if working and not any(map(at_work, now.values())):
-            st.rerun()
-        panes = [_pane(window, now.get(window.window.index), title, point) for window in subject.windows]
+    def pictures(states: Mapping[int, State]) -> None:
+        panes = [
+            _pane(window, states.get(window.window.index), title, opened.point) for window in subject.windows
+        ]
         clicked = draw(
             StripPicture(subject.name, subject.grey, subject.whole, subject.outlines, panes, title)
         )
-        progress.draw_together(title, list(now.values()), lambda: _cancel(requests))
+        progress.draw_together(title, list(states.values()), lambda: live.cancel(requests))
         if clicked is not None:
             st.session_state[_CLICKED] = clicked
             st.rerun()
 
-    with st.container(key="live"):
-        st.fragment(live, run_every=POLL if working else None)()
+    states = live.follow(requests, _wishes(opened, subject, requests), pictures)
     _say_how_to_read()
-    unmade = [requests[index] for index, state in states.items() if progress.is_unmade(state)]
-    if unmade:
-        panels.try_again([title], partial(jobs.ask_again, visitor(), *unmade))
+    live.offer_to_try_again([title], requests, states)
 
 
 def _say_how_to_read() -> None:
@@ -122,16 +110,6 @@ def _wishes(opened: Opened, subject: StripSubject, requests: Mapping[int, Reques
     return [
         Wish(requests[index], partial(explain, requests[index], model, steel[index].grey)) for index in first
     ]
-
-
-def _states(requests: Mapping[int, Request]) -> dict[int, State]:
-    jobs = loading.jobs()
-    return {index: jobs.state(visitor(), request) for index, request in requests.items()}
-
-
-def _cancel(requests: Mapping[int, Request]) -> None:
-    for request in requests.values():
-        loading.jobs().cancel(visitor(), request)
 
 
 def _pane(seen: SeenWindow, state: State | None, title: str, point: OperatingPoint | None) -> Pane:
