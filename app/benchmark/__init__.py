@@ -1,0 +1,1 @@
+"""How quick the inspector is under a user's hand: `python -m app.benchmark`."""
