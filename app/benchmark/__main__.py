@@ -84,7 +84,7 @@ def measure(
         playwright.sync_api.TimeoutError: A page does not show within two minutes what was asked of it.
     """
     checkpoint, test = load_checkpoint(large_run), manifest.of_split(Split.TEST)
-    with served(manifest.root, large_run, folder) as inspector:
+    with served(manifest.root, large_run, folder / "inspector.log") as inspector:
         page = clicks.patient(browser.new_page(viewport={"width": 1366, "height": 768}))
         asked = page, inspector, settings.clicks
         times = {
@@ -148,6 +148,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="How quick the inspector is under a user's hand, in a real browser.",
         arguments=arguments,
     )
+    if settings.output.exists() and not settings.output.is_dir():
+        raise InputError(f"--output {settings.output}: is a file, expected a folder")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepared = prepare(settings, folder)

@@ -1,4 +1,4 @@
-"""The inspector as a process of its own, on a free port: for who measures it."""
+"""The inspector as a process of its own, on a free port: for who measures or tests it."""
 
 import os
 import socket
@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ from app.verdicts.address import VARIABLE
 from severstal_xai.command import CONFIGS
 from severstal_xai.errors import InputError
 
-_PATIENCE = 120
+_PATIENCE = 180
 """Seconds until it answers; a loaded machine takes long to import torch."""
+_TAIL = 500
+"""Letters of a log that are told."""
 
 
 @dataclass(frozen=True)
@@ -39,27 +41,46 @@ class Served:
 
 
 @contextmanager
-def served(data: Path, run: Path, folder: Path) -> Iterator[Served]:
-    """Start the inspector, and end it afterwards; its log and its verdicts lie in `folder`.
+def served(
+    data: Path,
+    run: Path,
+    log: Path,
+    *options: str,
+    arguments: Sequence[str | Path] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Served]:
+    """Start the inspector, and end it afterwards.
+
+    Args:
+        data: The data folder.
+        run: The run folder.
+        log: Where its log goes; its verdicts go beside it.
+        options: Further ones of Streamlit's.
+        arguments: Further ones of the inspector's.
+        environment: Further variables.
 
     Raises:
-        InputError: It does not start; the message says where its log lies.
+        InputError: It does not start; the message holds what it last said.
     """
-    log = folder / "inspector.log"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
-    arguments = ["--", "--data", str(data.resolve()), "--run", str(run.resolve())]
-    environment = os.environ | {VARIABLE: str(folder.resolve() / "verdicts.sqlite")}
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port), *options]
+    inspector = ["--data", data.resolve(), "--run", run.resolve(), *arguments]
+    verdicts = {VARIABLE: str(log.resolve().with_name("verdicts.sqlite"))}
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, *arguments], cwd=CONFIGS.parent, env=environment, stdout=output, stderr=output
+            [*command, "--", *inspector],
+            cwd=CONFIGS.parent,
+            env={**os.environ, **verdicts, **(environment or {})},
+            stdout=output,
+            stderr=output,
         )
         try:
             address = f"http://127.0.0.1:{port}"
             if not _answers(address, process):
-                raise InputError(f"the inspector did not start: {log} says why")
+                said = log.read_text(encoding="utf-8", errors="replace").strip()[-_TAIL:]
+                raise InputError(f"the inspector did not start; it last said: {said}")
             yield Served(address, process.pid)
         finally:
             process.terminate()

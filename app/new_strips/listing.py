@@ -183,7 +183,8 @@ def heading(known: Sequence[Listed], desk: Desk) -> str:
         any(is_flagged(shares, desk.point) for shares in one.answer.windows) for one in known if one.answer
     )
     what = "flagged" if desk.point else "with a defect as the answer on a window"
-    return f"{images}, {flagged or 'none'} {what}"
+    so_far = " so far" if any(one.answer is None for one in known) else ""
+    return f"{images}, {flagged or 'none'} {what}{so_far}"
 
 
 def _draw_table(desk: Desk, known: Sequence[Listed]) -> Listed | None:

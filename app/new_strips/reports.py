@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.new_strips.answers import Answer, defect_share, is_flagged, most_suspicious
 from app.new_strips.images import Grey, NewImage, Refused
-from app.new_strips.tables import Listed, flagged_in_words
+from app.new_strips.tables import NOT_ASKED, Listed, flagged_in_words
 from app.report.record import Column, Picture, Report, Scale, Section, Table
 from app.words import class_title, percent
 from severstal_xai.classes import CLASSES
@@ -130,7 +130,7 @@ def _summary(asker: Asker, listed: Sequence[Listed], asked: int, flagged: int) -
 
 def _row(one: Listed, point: OperatingPoint | None) -> tuple[str, ...]:
     if one.answer is None:
-        return one.image.name, one.source, "", "not asked yet", "", "", one.image.sha256
+        return one.image.name, one.source, "", NOT_ASKED, "", "", one.image.sha256
     place = most_suspicious(one.answer, point)
     shares = one.answer.windows[place]
     flagged = flagged_in_words(one.answer, point) if point else "no thresholds"

@@ -30,6 +30,8 @@ _RESULTS = (
     "asked",
 )
 _REFUSED = ("file", "from", "reason")
+NOT_ASKED = "not asked yet"
+"""What stands for the answer of an image that waits for it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def as_frame(listed: Sequence[Listed], point: OperatingPoint | None) -> pd.DataF
 def _row(one: Listed, point: OperatingPoint | None) -> dict[str, Any]:
     row = {"picture": one.image.thumbnail, "file": one.image.name, "from": one.source}
     if one.answer is None:
-        return row | {"answer": "not asked yet", "flagged": None if point is None else ""}
+        return row | {"answer": NOT_ASKED, "flagged": None if point is None else ""}
     place = most_suspicious(one.answer, point)
     shares = one.answer.windows[place]
     return row | {
@@ -126,7 +128,7 @@ def _and(places: Sequence[int]) -> str:
 
 
 def results_csv(listed: Iterable[Listed], point: OperatingPoint | None, weights_sha256: str) -> str:
-    """Return what the model said, as CSV: a row a window of each image that it was asked about.
+    """Return what the model said, as CSV: a row a window; an image that it was not asked about yet has one row, which says so.
 
     Columns: `file`, `from`, `sha256` of the file, `window` from 1, `x` of its left edge in pixels, `p0` to `p4`, `answer` (class) and
     `answer_name`, `flagged` (the classes, joined by a blank; `no thresholds` where there are none), `weights_sha256`, `asked` (when).
@@ -136,16 +138,16 @@ def results_csv(listed: Iterable[Listed], point: OperatingPoint | None, weights_
 
 
 def _windows(one: Listed, point: OperatingPoint | None, weights_sha256: str) -> Iterable[dict[str, Any]]:
+    file = {"file": one.image.name, "from": one.source, "sha256": one.image.sha256}
     if one.answer is None:
+        yield dict.fromkeys(_RESULTS, "") | file | {"answer_name": NOT_ASKED}
         return
     for place, (window, shares) in enumerate(
         zip(one.image.windows, one.answer.windows, strict=True), start=1
     ):
         answer = int(np.argmax(shares))
         yield {
-            "file": one.image.name,
-            "from": one.source,
-            "sha256": one.image.sha256,
+            **file,
             "window": place,
             "x": window.x,
             **dict(zip(SHARES, shares, strict=True)),

@@ -1,12 +1,6 @@
 """A run folder whose model is known through and through, the inspector running, and a real browser."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -17,14 +11,13 @@ import torch
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from torch import nn
 
-from app.verdicts.address import VARIABLE
+from app.benchmark.served import served
 from explain.methods.sise import SISE
 from severstal_xai.checkpoint import ModelCard, load_checkpoint, save_checkpoint
 from severstal_xai.manifest import Manifest
 from severstal_xai.model import build_classifier
 from severstal_xai.strips import PATCH_SIZE
 
-ROOT = Path(__file__).resolve().parents[2]
 BRIGHT = 3
 """The class that the planted network gives a patch with a bright spot; 0 to one without."""
 Start = Callable[..., AbstractContextManager[str]]
@@ -104,44 +97,12 @@ def serve(data: Path, run: Path, log: Path, *options: str, watch: Path | None = 
     It asks no other machine for anything: `tests/app/offline` notes whom its Python calls.
     """
     calls = log.with_suffix(".calls")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*command, *options, "--", "--data", data, "--run", run, *(("--watch", watch) if watch else ())],
-            cwd=ROOT,
-            env=os.environ
-            | {
-                "OMP_NUM_THREADS": "1",
-                "CALLS": str(calls),
-                "PYTHONPATH": str(Path(__file__).with_name("offline")),
-                VARIABLE: str(log.parent / "verdicts.sqlite"),
-            },  # the browser needs the other cores
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            _wait_for(address, process)
-            yield address
-        finally:
-            process.terminate()
-            process.wait()
+    quiet = {"OMP_NUM_THREADS": "1"}  # the browser needs the other cores
+    watched = {"CALLS": str(calls), "PYTHONPATH": str(Path(__file__).with_name("offline"))}
+    arguments = ("--watch", watch) if watch else ()
+    with served(data, run, log, *options, arguments=arguments, environment=quiet | watched) as started:
+        yield started.address
     assert calls.read_text() == "watching\n"
-
-
-def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=5).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError("the inspector did not start")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 from app.benchmark.__main__ import main
 from app.benchmark.enlarged import copy_name, enlarged
 from app.benchmark.outcome import FIRST, PATCH, Outcome, told
+from app.benchmark.served import served
 from severstal_xai.checkpoint import load_checkpoint
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, read_manifest
@@ -57,3 +58,22 @@ def test_what_cannot_be_measured_is_named(
     asked = ["--run", planted_run, "--data", made_data.root, "--rows", "200", "--output", tmp_path, *more]
     with pytest.raises(InputError, match=named):
         main([str(word) for word in asked])
+
+
+def test_an_inspector_that_does_not_start_is_told_with_its_last_words(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match=r"(?s)did not start.*no-such-option"),
+        served(tmp_path, tmp_path, tmp_path / "log.txt", "--no-such-option"),
+    ):
+        pass
+
+
+def test_an_output_that_is_a_file_is_named_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "kept.txt"
+    output.write_text("kept")
+    monkeypatch.setattr("app.benchmark.__main__.prepare", lambda *_: pytest.fail("it began"))
+    with pytest.raises(InputError, match=r"kept\.txt: is a file"):
+        main(["--run", str(tmp_path), "--data", str(tmp_path), "--output", str(output)])
+    assert output.read_text() == "kept"

@@ -381,10 +381,16 @@ def test_the_list_names_the_window_the_answer_there_and_all_that_is_flagged() ->
     assert as_frame([], None).empty
 
 
-def test_the_results_have_a_row_a_window_and_run_no_formula() -> None:
+def test_the_results_have_a_row_a_window_or_a_row_that_waits_and_run_no_formula() -> None:
     strip = entry("=a.png", CALM, SCAB, DOUBT, CALM, CALM, SCAB)
     text = results_csv([strip, entry("p.png", SCAB), entry("u.png")], point(0.4, 1.0, 0.5, 1.0), "beef")
-    rows = list(csv.DictReader(io.StringIO(text)))
+    *rows, waiting = csv.DictReader(io.StringIO(text))
+    assert {name: said for name, said in waiting.items() if said} == {
+        "file": "u.png",
+        "from": "upload",
+        "sha256": sha256(b"u.png"),
+        "answer_name": "not asked yet",
+    }
     assert len(rows) == 6 + 1
     assert [row["file"] for row in rows] == ["'=a.png"] * 6 + ["p.png"]
     assert [row["window"] for row in rows] == [*"123456", "1"]

@@ -64,7 +64,8 @@ def test_files_that_are_dropped_are_judged_opened_explained_and_downloaded(page:
             )
         ]
     )
-    expect(page.get_by_text("2 images, 1 with a defect as the answer")).to_be_visible()
+    whole = "2 images, 1 with a defect as the answer on a window"  # without "so far": both were asked about
+    expect(page.get_by_text(whole, exact=True)).to_be_visible()
     expect(page.get_by_text("3 files were not taken")).to_be_visible()
     wrong = downloaded(page, "Files not taken (CSV)")
     assert [(row["file"], row["reason"].split(",")[0].partition(":")[0]) for row in wrong] == [
