@@ -1,5 +1,7 @@
 """The inspector: `streamlit run app/main.py [-- --data DIR --run DIR]`. Navigation alone."""
 
+import importlib
+import sys
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -18,16 +20,22 @@ _STYLE = """<style>
 </style>"""
 """What is drawn anew all the while must not pale each time, as Streamlit has it for what is about to change."""
 
+_PAGES = "app.opening"
+"""What each page begins with. Its import brings torch and pandas: 10 s and more on a busy machine."""
+
 
 def main() -> None:
     """Draw the page that the address names."""
+    st.set_page_config(page_title="Steel inspector", layout="wide", initial_sidebar_state="expanded")
+    if _PAGES not in sys.modules:
+        with st.spinner("The inspector is starting: the first page takes a while …"):
+            importlib.import_module(_PAGES)
     # Here: the server imports this file before it answers, and before there is a Streamlit for the pages' caches to lie in.
     from app import messages, runs  # noqa: PLC0415
     from app.access import door  # noqa: PLC0415
     from app.fragments import forget_what_was_drawn_before  # noqa: PLC0415
     from app.views import new_strips, overview, patch, review_queue, strip  # noqa: PLC0415
 
-    st.set_page_config(page_title="Steel inspector", layout="wide", initial_sidebar_state="expanded")
     st.html(_STYLE)
     pages: dict[str, StreamlitPage] = {}
     links = Links(**{name: _door(pages, name) for name in ("strip", "patch", "queue")})
