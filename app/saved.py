@@ -130,19 +130,7 @@ def _change(store: Store, shelf: Shelf, query: Query, reader: str) -> None:
 
 
 def _change_own(store: Store, shelf: Shelf, query: Query) -> None:
-    by_id = {one.id: one for one in shelf.own}
-    if st.session_state.get(_OWN) not in by_id:
-        opened = st.session_state.get(_CHOSEN)
-        st.session_state[_OWN] = opened if opened in by_id else next(iter(by_id))
-    which = by_id[
-        st.selectbox(
-            "One of yours",
-            list(by_id),
-            key=_OWN,
-            format_func=lambda one: by_id[one].name,
-            help="The one that is changed or deleted here. Nobody else can change it.",
-        )
-    ]
+    which = _one_of(shelf)
     replaced, deleted = st.columns(2)
     deleted.button(
         "Delete",
@@ -174,6 +162,23 @@ def _change_own(store: Store, shelf: Shelf, query: Query) -> None:
         width="stretch",
         help="It stands for what it stood for.",
     )
+
+
+def _one_of(shelf: Shelf) -> SavedFilter | Damaged:
+    """Let the reader choose one of their own: at first the one that is open."""
+    by_id = {one.id: one for one in shelf.own}
+    if st.session_state.get(_OWN) not in by_id:
+        opened = st.session_state.get(_CHOSEN)
+        st.session_state[_OWN] = opened if opened in by_id else next(iter(by_id))
+    return by_id[
+        st.selectbox(
+            "One of yours",
+            list(by_id),
+            key=_OWN,
+            format_func=lambda one: by_id[one].name,
+            help="The one that is changed or deleted here. Nobody else can change it.",
+        )
+    ]
 
 
 def _save(store: Store, query: Query, reader: str) -> None:
