@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from explain.maps import resize
 from explain.scoring import Progress, ScoredMasks, Stream
 from explain.semantic_sampling import Samples, SemanticMap, conclude
-from explain.surrogate import Posterior, predict
+from explain.surrogate import Posterior, predict, squared_distances
 from severstal_xai.errors import check_range
 
 STANDS_STILL = 0.99
@@ -88,12 +88,13 @@ def rounds_within(
     most = min(total, max(_FIRST, math.ceil(budget * total)))
     due = min(most, max(_FIRST, math.ceil(_FIRST_SHARE * total)))
     points = torch.cat([_small(scored) for scored in samples.stream.layers()])
-    foresight = _Foresight(points, _DRAWS)
+    distances = squared_distances(points, points)
+    foresight = _Foresight(distances, _DRAWS)
     sooner = sorted(share * total for share in early)
     for asked in samples.stream.ask(_at_most(progress, most)):
         if sooner and sooner[0] <= asked < due:
             sooner = [count for count in sooner if count > asked]
-            yield _Foresight(points, _EARLY_DRAWS).conclude(samples, target, asked)
+            yield _Foresight(distances, _EARLY_DRAWS).conclude(samples, target, asked)
         if due <= asked < total:
             found = foresight.conclude(samples, target, asked)
             yield found
@@ -124,8 +125,8 @@ def draw_plan(sizes: Sequence[int]) -> list[Float[Tensor, " _"]]:
 class _Foresight:
     """What was predicted in the last round, to be held against what this one measures."""
 
-    def __init__(self, points: Float[Tensor, "masks pixels"], draws: int) -> None:
-        self._points, self._draws = points, draws
+    def __init__(self, distances: Float[Tensor, "masks masks"], draws: int) -> None:
+        self._distances, self._draws = distances, draws
         self._generator = torch.Generator().manual_seed(0)
         self._before: tuple[Posterior, Bool[Tensor, " masks"]] | None = None
         self._widening = 1.0
@@ -136,7 +137,7 @@ class _Foresight:
         measured = torch.cat([scored.confidences[:, target] for scored in layers]).double().cpu()
         known = ~measured.isnan()
         self._learn(measured, known)
-        posterior = predict(self._points, torch.nonzero(known)[:, 0], measured[known])
+        posterior = predict(self._distances, torch.nonzero(known)[:, 0], measured[known])
         self._before = (posterior, known)
         likely = torch.where(known, measured, posterior.mean).clamp(0, 1)
         found = conclude(samples, target, _with(layers, likely, target), asked)

@@ -43,37 +43,35 @@ class Posterior:
 
 
 def predict(
-    points: Float[Tensor, "masks pixels"], measured: Int[Tensor, " some"], confidences: Float[Tensor, " some"]
+    distances: Float[Tensor, "masks masks"],
+    measured: Int[Tensor, " some"],
+    confidences: Float[Tensor, " some"],
 ) -> Posterior:
     """Predict all masks' confidences.
 
     Args:
-        points: The masks, at a small size.
+        distances: The squared distances of all pairs of masks (`squared_distances`), on the CPU in float64.
         measured: The places of those whose confidence is known: two or more.
         confidences: Their confidences.
 
     Returns:
         The posterior, on the CPU in float64.
     """
-    points, known = points.double().cpu(), confidences.double().cpu()
-    measured = measured.cpu()
-    among = squared_distances(points[measured], points[measured])
-    unit = (
-        among[~torch.eye(len(measured), dtype=torch.bool)].median().clamp_min(torch.finfo(torch.float64).tiny)
-    )
+    measured, known = measured.cpu(), confidences.double().cpu()
+    among = distances[measured][:, measured]
+    apart = among[~torch.eye(len(measured), dtype=torch.bool)]
+    unit = apart.median().clamp_min(torch.finfo(torch.float64).tiny)
     centred = known - known.mean()
     fits = [_fit(among / unit, centred, length, noise) for length in _LENGTHS for noise in _NOISES]
     best = max(fits, key=lambda fit: fit.likelihood)
-    across = torch.exp(-squared_distances(points, points[measured]) / unit / (2 * best.length))
+    covariance = torch.div(distances, -2 * best.length * unit).exp_()
+    across = covariance[:, measured]
     explained = torch.linalg.solve_triangular(best.factor, across.T, upper=False)
-    prior = torch.exp(-squared_distances(points, points) / unit / (2 * best.length))
-    prior.diagonal().add_(best.noise + _JITTER)
-    covariance = (
-        prior - explained.T @ explained
-    )  # the scale comes last: of equal confidences it is so small that
-    unit_deviation = math.sqrt(
-        best.scale
-    )  # the processor would take a hundred times as long over each product
+    covariance.diagonal().add_(best.noise + _JITTER)
+    covariance.addmm_(explained.T, explained, alpha=-1)
+    # The scale comes last: of equal confidences it is so small that the processor would take a hundred times as long
+    # over each product.
+    unit_deviation = math.sqrt(best.scale)
     return Posterior(
         mean=known.mean() + across @ best.weights,
         deviation=unit_deviation * covariance.diagonal().clamp_min(0).sqrt(),
@@ -113,4 +111,4 @@ def squared_distances(
         tensor([[25.,  0.]])
     """
     squares = first.square().sum(dim=1)[:, None] + second.square().sum(dim=1)[None]
-    return (squares - 2 * first @ second.T).clamp_min(0)
+    return squares.addmm_(first, second.T, alpha=-2).clamp_min_(0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from explain.surrogate import predict
+from explain.surrogate import Posterior, predict, squared_distances
 
 
 @pytest.fixture
@@ -43,6 +43,10 @@ def slow(points: Tensor, values: Tensor) -> tuple[float, Tensor, Tensor]:
     return max(found, key=lambda one: one[0])
 
 
+def of_points(points: Tensor, measured: Tensor, confidences: Tensor) -> Posterior:
+    return predict(squared_distances(points, points), measured, confidences)
+
+
 @pytest.mark.parametrize("rough", [False, True])
 def test_mean_and_deviation_are_the_textbooks(points: Tensor, rough: bool) -> None:
     smooth = points.sum(dim=1).sin()
@@ -50,7 +54,7 @@ def test_mean_and_deviation_are_the_textbooks(points: Tensor, rough: bool) -> No
         MEASURED
     ]
     _, mean, variance = slow(points, values)
-    posterior = predict(points, MEASURED, values)
+    posterior = of_points(points, MEASURED, values)
     torch.testing.assert_close(posterior.mean, mean, atol=1e-7, rtol=0)
     torch.testing.assert_close(posterior.deviation.square(), variance, atol=1e-5, rtol=1e-3)
 
@@ -60,22 +64,29 @@ def test_a_smooth_confidence_is_predicted_and_a_rough_one_known_not_to_be() -> N
     smooth = plane.sum(dim=1).sin()
     rough = torch.rand(200, generator=torch.Generator().manual_seed(1)).double()
     measured = torch.arange(0, 200, 5)
-    known, unknown = (predict(plane, measured, values[measured]) for values in (smooth, rough))
+    known, unknown = (of_points(plane, measured, values[measured]) for values in (smooth, rough))
     assert (known.mean - smooth).square().mean().sqrt() < 0.05 * smooth.std()
     assert unknown.deviation.mean() > 0.5 * rough.std()
 
 
 def test_draws_have_the_posteriors_mean_and_deviation(points: Tensor) -> None:
-    posterior = predict(points, MEASURED, points.sum(dim=1).sin()[MEASURED])
+    posterior = of_points(points, MEASURED, points.sum(dim=1).sin()[MEASURED])
     draws = posterior.draw(4000, torch.Generator().manual_seed(0))
     # of 4,000 draws the mean is off by sigma / 63 and the deviation by 1.1 %, each standard: five times that is allowed
     assert ((draws.mean(dim=0) - posterior.mean).abs() <= 5 * posterior.deviation / math.sqrt(4000)).all()
     torch.testing.assert_close(draws.std(dim=0), posterior.deviation, rtol=0.06, atol=0)
 
 
+def test_predicting_leaves_the_distances_as_they_were(points: Tensor) -> None:
+    distances = squared_distances(points, points)
+    kept = distances.clone()
+    predict(distances, MEASURED, points.sum(dim=1)[MEASURED])
+    assert torch.equal(distances, kept)
+
+
 def test_equal_confidences_and_equal_points_are_no_trouble(points: Tensor) -> None:
     for some in (points, torch.ones_like(points)):
-        posterior = predict(some, MEASURED, torch.full((len(MEASURED),), 0.3, dtype=torch.float64))
+        posterior = of_points(some, MEASURED, torch.full((len(MEASURED),), 0.3, dtype=torch.float64))
         torch.testing.assert_close(posterior.mean, torch.full((40,), 0.3, dtype=torch.float64))
         assert posterior.draw(2, torch.Generator().manual_seed(0)).isfinite().all()
         kept = posterior.spread[posterior.spread != 0].abs()
