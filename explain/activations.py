@@ -105,6 +105,20 @@ def activations(
         return _named(model, batch, layers) if layers else _traced(model, batch)
 
 
+def block_ends(model: nn.Module, image: Float[Tensor, "channels height width"]) -> tuple[str, ...]:
+    """Return the names of a network's block ends for an image of this size, from the image to the output.
+
+    Args:
+        model: A network in eval mode.
+        image: The model-ready image.
+
+    Raises:
+        InputError: The network has no graph, or no block in it.
+    """
+    with torch.no_grad():
+        return _traced(model, image.detach().to(number_format(model))[None]).layers
+
+
 def _traced(model: nn.Module, batch: Tensor) -> Activations:
     traced = graph_of(model)
     walk = _Walk(traced)

@@ -7,7 +7,7 @@ and gradients behind, and mix up threads. So each map has a copy of its own:
   after a failure, is thrown away with them. FullGrad pairs the biases, in the modules' order, with the gradients, in
   the calls' order: here the two are the same, also where a module is called twice.
 - its weights are the model's own memory, so that a copy of ResNet-101 costs no 170 MB, but require no gradient:
-  `backward` goes past them to the image, and no weight gets a `.grad`.
+  no weight gets a `.grad`, and `backward` goes no farther than to what the method asks for.
 """
 
 import copy
@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
-from explain.activations import activations, at_least_single, graph_of, logit
+from explain.activations import activations, at_least_single, block_ends, graph_of, logit
 from explain.maps import rescale
 
 LastBlockMethod = Literal["GradCAM", "GradCAMPlusPlus", "XGradCAM", "LayerCAM"]
@@ -60,10 +60,10 @@ def last_block_map(
         InputError: The network has no graph, or no block in it.
     """
     model = at_least_single(model)
-    layers = activations(model, image).layers
+    last = block_ends(model, image)[-1]
     with torch.inference_mode(mode=False), torch.enable_grad():
         network = own_copy(model)
-        network.watch(layers[-1], _FEATURES_UNIT[method])
+        network.watch(last, _FEATURES_UNIT[method])
         return _answer(getattr(_import(), method)(network, [network.watched]), image, target, 1.0)
 
 
@@ -89,9 +89,7 @@ def full_gradient_map(
 
 def _answer(cam: Any, image: Tensor, target: int, unit: float) -> Tensor:
     score = logit(target)
-    # The image requires a gradient so that the features do: the weights require none.
-    batch = image.detach().clone()[None].requires_grad_()
-    saliency = cam(batch, [lambda logits: unit * score(logits[None])])[0]
+    saliency = cam(image.detach().clone()[None], [lambda logits: unit * score(logits[None])])[0]
     return rescale(torch.from_numpy(saliency)).to(image.device)
 
 
@@ -144,15 +142,19 @@ class Copy(nn.Module):
         return logits
 
     def watch(self, name: str, unit: float) -> None:
-        """Let the value of a node pass through the module `watched`, in a unit."""
+        """Let the value of a node pass through the module `watched`, in a unit; gradients go back to there alone."""
         node = next(node for node in self.graph.nodes if node.name == name)
         with self.graph.inserting_after(node):
-            shown = self.graph.call_function(operator.truediv, (node, unit))
+            shown = self.graph.call_function(_begin_gradients, (node, unit))
         with self.graph.inserting_after(shown):
             watched = self.graph.call_module("watched", (shown,))
         with self.graph.inserting_after(watched):
             back = self.graph.call_function(operator.mul, (watched, unit))
         node.replace_all_uses_with(back, delete_user_cb=lambda user: user is not shown)
+
+
+def _begin_gradients(features: Tensor, unit: float) -> Tensor:
+    return (features.detach() / unit).requires_grad_()
 
 
 def own_copy(model: nn.Module) -> Copy:
