@@ -101,12 +101,12 @@ def activations(
     """
     with torch.inference_mode(mode=False), torch.enable_grad():
         # The image requires a gradient so that the features do, also where the weights are frozen.
-        batch = image.detach().to(number_format(model), copy=True)[None].requires_grad_()
+        batch = _batch_of(model, image).requires_grad_()
         return _named(model, batch, layers) if layers else _traced(model, batch)
 
 
-def block_ends(model: nn.Module, image: Float[Tensor, "channels height width"]) -> tuple[str, ...]:
-    """Return the names of a network's block ends for an image of this size, from the image to the output.
+def activations_alone(model: nn.Module, image: Float[Tensor, "channels height width"]) -> Activations:
+    """Do as `activations`, and keep nothing that gradients need: a third less work.
 
     Args:
         model: A network in eval mode.
@@ -115,8 +115,12 @@ def block_ends(model: nn.Module, image: Float[Tensor, "channels height width"]) 
     Raises:
         InputError: The network has no graph, or no block in it.
     """
-    with torch.no_grad():
-        return _traced(model, image.detach().to(number_format(model))[None]).layers
+    with torch.inference_mode(mode=False), torch.no_grad():
+        return _traced(model, _batch_of(model, image))
+
+
+def _batch_of(model: nn.Module, image: Tensor) -> Tensor:
+    return image.detach().to(number_format(model), copy=True)[None]
 
 
 def _traced(model: nn.Module, batch: Tensor) -> Activations:

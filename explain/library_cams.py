@@ -7,19 +7,23 @@ and gradients behind, and mix up threads. So each map has a copy of its own:
   after a failure, is thrown away with them. FullGrad pairs the biases, in the modules' order, with the gradients, in
   the calls' order: here the two are the same, also where a module is called twice.
 - its weights are the model's own memory, so that a copy of ResNet-101 costs no 170 MB, but require no gradient:
-  no weight gets a `.grad`, and `backward` goes no farther than to what the method asks for.
+  no weight gets a `.grad`.
+
+A method that looks at the last block is shown the network's tail alone, what it does with that block's features: its
+gradients are there, and the way to it need not be gone a second time.
 """
 
 import copy
 import operator
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
-from explain.activations import activations, at_least_single, block_ends, graph_of, logit
-from explain.maps import rescale
+from explain.activations import activations_alone, at_least_single, graph_of, logit
+from explain.maps import rescale, resize
 
 LastBlockMethod = Literal["GradCAM", "GradCAMPlusPlus", "XGradCAM", "LayerCAM"]
 """Methods that weigh the feature maps at the end of the last block, by the library's names."""
@@ -60,11 +64,13 @@ def last_block_map(
         InputError: The network has no graph, or no block in it.
     """
     model = at_least_single(model)
-    last = block_ends(model, image)[-1]
+    seen = activations_alone(model, image)
     with torch.inference_mode(mode=False), torch.enable_grad():
-        network = own_copy(model)
-        network.watch(last, _FEATURES_UNIT[method])
-        return _answer(getattr(_import(), method)(network, [network.watched]), image, target, 1.0)
+        unit = _FEATURES_UNIT[method]
+        network = own_tail(model, seen.layers[-1], unit)
+        cam = getattr(_import(), method)(network, [network.watched])
+        saliency = _answer(cam, (seen.features[-1] / unit).requires_grad_(), target, 1.0)
+        return rescale(resize(saliency[None], (image.shape[1], image.shape[2]))[0])
 
 
 def full_gradient_map(
@@ -84,13 +90,15 @@ def full_gradient_map(
         InputError: The network has no graph.
     """
     with torch.inference_mode(mode=False), torch.enable_grad():
-        return _answer(_import().FullGrad(own_copy(at_least_single(model)), []), image, target, _SCORE_UNIT)
+        cam = _import().FullGrad(own_copy(at_least_single(model)), [])
+        return rescale(_answer(cam, image.detach().clone()[None], target, _SCORE_UNIT))
 
 
-def _answer(cam: Any, image: Tensor, target: int, unit: float) -> Tensor:
+def _answer(cam: Any, batch: Tensor, target: int, unit: float) -> Tensor:
+    """Return the library's map, at the size of what its network is given."""
     score = logit(target)
-    saliency = cam(image.detach().clone()[None], [lambda logits: unit * score(logits[None])])[0]
-    return rescale(torch.from_numpy(saliency)).to(image.device)
+    saliency = cam(batch, [lambda logits: unit * score(logits[None])])[0]
+    return torch.from_numpy(saliency).to(batch.device)
 
 
 def _import() -> Any:
@@ -111,19 +119,11 @@ def ask_about_masks(
         maps: How many masks.
         batch: How many of them in a forward pass.
     """
-    seen = activations(model, image)
-    network = own_copy(model)
-    network.watch(seen.layers[-1], 1.0)
-    cam = _import().ScoreCAM(network, [network.watched])
+    features = activations_alone(model, image).values()[-1][None, :maps]
+    cam = _import().ScoreCAM(own_copy(model), [])
     cam.batch_size = batch
     score = logit(target)
-    cam.get_cam_weights(
-        image[None],
-        network.watched,
-        [lambda logits: score(logits[None])],
-        seen.values()[-1][None, :maps].cpu().numpy(),
-        None,
-    )
+    cam.get_cam_weights(image[None], None, [lambda logits: score(logits[None])], features.cpu().numpy(), None)
 
 
 class Copy(nn.Module):
@@ -134,27 +134,12 @@ class Copy(nn.Module):
         self.graph = graph
         self.watched = nn.Identity()
 
-    def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
-        """Answer as the network does."""
+    def forward(self, values: Float[Tensor, "batch _ _ _"]) -> Float[Tensor, "batch classes"]:
+        """Answer as the network does, to images or to features."""
         walk = fx.Interpreter(self, graph=self.graph)
         walk.extra_traceback = False  # an exception of the model passes as it is
-        logits: Tensor = walk.run(images)
+        logits: Tensor = walk.run(values)
         return logits
-
-    def watch(self, name: str, unit: float) -> None:
-        """Let the value of a node pass through the module `watched`, in a unit; gradients go back to there alone."""
-        node = next(node for node in self.graph.nodes if node.name == name)
-        with self.graph.inserting_after(node):
-            shown = self.graph.call_function(_begin_gradients, (node, unit))
-        with self.graph.inserting_after(shown):
-            watched = self.graph.call_module("watched", (shown,))
-        with self.graph.inserting_after(watched):
-            back = self.graph.call_function(operator.mul, (watched, unit))
-        node.replace_all_uses_with(back, delete_user_cb=lambda user: user is not shown)
-
-
-def _begin_gradients(features: Tensor, unit: float) -> Tensor:
-    return (features.detach() / unit).requires_grad_()
 
 
 def own_copy(model: nn.Module) -> Copy:
@@ -164,14 +149,55 @@ def own_copy(model: nn.Module) -> Copy:
         InputError: The network has no graph.
     """
     traced = graph_of(model)
-    shared: dict[int, Any] = {id(one): one.detach() for one in traced.module.buffers()}
-    shared |= {id(one): nn.Parameter(one.detach(), requires_grad=False) for one in traced.module.parameters()}
     graph = fx.Graph()
     graph.output(graph.graph_copy(traced.graph, {}))
+    return _over_own_modules(graph, traced.module)
+
+
+def own_tail(model: nn.Module, layer: str, unit: float) -> Copy:
+    """Copy what a network does with the features at a block's end; they pass through the module `watched` first.
+
+    Args:
+        model: A network in eval mode.
+        layer: The block end's name in the network's graph.
+        unit: The one in which the copy is given the features.
+
+    Raises:
+        InputError: The network has no graph.
+    """
+    traced = graph_of(model)
+    nodes = list(traced.graph.nodes)
+    begin = next(node for node in nodes if node.name == layer)
+    graph = fx.Graph()
+    watched = graph.call_module("watched", (graph.placeholder("features"),))
+    copies = {begin: graph.call_function(operator.mul, (watched, unit))}
+    needed = _needed(nodes[-1].all_input_nodes, begin)
+    for node in nodes:
+        if node in needed:
+            copies[node] = graph.node_copy(node, copies.__getitem__)
+    graph.output(fx.map_arg(nodes[-1].args[0], copies.__getitem__))
+    return _over_own_modules(graph, traced.module)
+
+
+def _needed(wanted: Iterable[fx.Node], begin: fx.Node) -> set[fx.Node]:
+    """Return the nodes whose values are needed for those that are wanted where that of one node is known."""
+    needed: set[fx.Node] = set()
+    left = list(wanted)
+    while left:
+        node = left.pop()
+        if node is not begin and node not in needed:
+            needed.add(node)
+            left += node.all_input_nodes
+    return needed
+
+
+def _over_own_modules(graph: fx.Graph, module: nn.Module) -> Copy:
+    shared: dict[int, Any] = {id(one): one.detach() for one in module.buffers()}
+    shared |= {id(one): nn.Parameter(one.detach(), requires_grad=False) for one in module.parameters()}
     copied = Copy(graph)
     for node in graph.nodes:
-        if node.op in {"call_module", "get_attr"}:
-            original = operator.attrgetter(str(node.target))(traced.module)
+        if node.op in {"call_module", "get_attr"} and node.target != "watched":
+            original = operator.attrgetter(str(node.target))(module)
             node.target = f"at_{node.name}"
             # What stands in deepcopy's memo counts as copied; a fresh one for each call makes fresh modules.
             setattr(copied, node.target, copy.deepcopy(original, dict(shared)))

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from explain.library_cams import own_copy
+from explain.activations import activations
+from explain.library_cams import own_copy, own_tail
 from explain.methods import METHODS
 from severstal_xai.errors import InputError
 from severstal_xai.model import build_classifier
@@ -26,14 +27,25 @@ def image() -> Tensor:
     return torch.randn(3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
+def test_a_copy_answers_as_its_model(image: Tensor) -> None:
+    model = build_classifier("resnet18", 5, seed=0).eval()
+    assert torch.equal(own_copy(model)(image[None]), model(image[None]))
+
+
 @pytest.mark.parametrize("architecture", ["resnet18", "vgg16"])
-def test_a_copy_answers_as_its_model_also_where_it_is_watched(architecture: str, image: Tensor) -> None:
+def test_a_tail_answers_to_the_features_as_its_model_to_the_image(architecture: str, image: Tensor) -> None:
     model = build_classifier(architecture, 5, seed=0).eval()
-    copied = own_copy(model)
-    expected = model(image[None])
-    assert torch.equal(copied(image[None]), expected)
-    copied.watch("relu" if architecture == "resnet18" else "features_29", 2.0**20)
-    assert torch.equal(copied(image[None]), expected)  # the unit is a power of two
+    seen = activations(model, image)
+    tail = own_tail(model, seen.layers[-1], 2.0**20)
+    assert torch.equal(tail(seen.features[-1] / 2.0**20), model(image[None]))  # the unit is a power of two
+    assert len(tail.graph.nodes) < len(own_copy(model).graph.nodes) / 2
+
+
+def test_a_tail_knows_the_values_from_before_its_begin_that_it_needs(image: Tensor) -> None:
+    model = Twice().eval()
+    features = model.same(image[None])
+    tail = own_tail(model, "same", 1.0)
+    assert torch.equal(tail(features), model(image[None]))
 
 
 def test_a_copy_has_the_models_memory_and_requires_no_gradient() -> None:
