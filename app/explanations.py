@@ -3,8 +3,8 @@
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from app.account import Account, account_of
 from app.discretion import discreet
-from explain.engines import choose_engine
+from explain.engines import Engine, choose_engine
 from explain.explainer import Explainer
 from explain.methods import METHODS
 from explain.methods.sise import SISE
@@ -96,7 +96,7 @@ Event = Stage | Passed | Found
 Tell = Callable[[Event], None]
 """Told how it goes; what it raises ends the work and leaves no trace."""
 
-FIRST_SHARES = (0.004, 0.03, 0.1, 0.25, 0.5, 0.75)
+FIRST_SHARES = (0.002, 0.03, 0.1, 0.25, 0.5, 0.75)
 """Shares of SISE's questions after which a first map is shown; the first lies within the first batch."""
 
 
@@ -118,11 +118,20 @@ def explain(request: Request, model: nn.Module, grey: np.ndarray, tell: Tell = _
     """
     image = torch.from_numpy(model_input(grey))
     method = METHODS[request.method](**dict(request.settings))
+
+    def passed(done: int, total: int) -> None:
+        tell(Passed(done, total))
+
     try:
-        _prepare(method, model, image, request.weights, tell)
+        engine = _engine(model, image, request.weights, tell) if hasattr(method, "engine") else None
+        tell(Stage.LOOKING)
         if isinstance(method, SISE):
-            return _sharpened(method, model, image, request.target, tell)
-        saliency = _whole(method, model, image, request.target, lambda *steps: tell(Passed(*steps)))
+            began = time.perf_counter()
+            maps = method.explain_in_steps(
+                model, image, request.target, FIRST_SHARES, progress=passed, engine=engine
+            )
+            return _sharpened(maps, began, tell)
+        saliency = _whole(method, model, image, request.target, passed)
         return Found(_checked(saliency.numpy(), grey.shape))
     except InputError as error:
         return Failed(discreet(str(error)))
@@ -134,25 +143,26 @@ def explain(request: Request, model: nn.Module, grey: np.ndarray, tell: Tell = _
         return Failed("The computation broke off. The details are in the log.")
 
 
-_PREPARED: deque[str] = deque(maxlen=2)
-"""The weights that an engine was last made ready for, as many as `explain.engines` keeps: only words hang on it."""
+_ENGINES: OrderedDict[str, Engine] = OrderedDict()
+_ENGINES_KEPT = 2
+"""As many as `explain.engines` keeps: these are its own, found by the weights' checksum without taking it anew."""
 
 
-def _prepare(method: object, model: nn.Module, image: Tensor, weights: str, tell: Tell) -> None:
-    """Make ready what answers for the model where the method asks it often and that was not done yet."""
-    if hasattr(method, "engine") and weights not in _PREPARED:
+def _engine(model: nn.Module, image: Tensor, weights: str, tell: Tell) -> Engine:
+    """Return what answers for the model; it is made ready where that was not done yet."""
+    engine = _ENGINES.get(weights)
+    if engine is None:
         tell(Stage.PREPARING)
-        choose_engine(model, image)
-        _PREPARED.append(weights)
-    tell(Stage.LOOKING)
+        engine = choose_engine(model, image)
+        _ENGINES[weights] = engine
+        while len(_ENGINES) > _ENGINES_KEPT:
+            _ENGINES.popitem(last=False)
+    return engine
 
 
-def _sharpened(method: SISE, model: nn.Module, image: Tensor, target: int, tell: Tell) -> Found:
-    began = time.perf_counter()
+def _sharpened(maps: Iterable[SemanticMap], began: float, tell: Tell) -> Found:
     found: SemanticMap | None = None
-    for found in method.explain_in_steps(
-        model, image, target, FIRST_SHARES, lambda *steps: tell(Passed(*steps))
-    ):
+    for found in maps:
         tell(_found(found, None))
     if found is None:
         raise ValueError("SISE gave no map, expected one")

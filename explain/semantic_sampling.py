@@ -182,20 +182,12 @@ def explain_images(
 
 
 def explain_in_steps(
-    sampling: Sampling,
-    model: nn.Module,
-    image: Float[Tensor, "channels height width"],
-    target: int,
-    *,
-    shares: Sequence[float],
-    progress: Progress | None = None,
+    samples: Samples[Stream], target: int, *, shares: Sequence[float], progress: Progress | None = None
 ) -> Iterator[SemanticMap]:
     r"""Explain one target, first maps first: the masks are asked about in the order of their gradient scores.
 
     Args:
-        sampling: How.
-        model: A network in eval mode.
-        image: Model-ready.
+        samples: What there is to ask, in that order.
         target: The class.
         shares: Shares of the forward passes, in (0, 1), after which to yield a map.
         progress: Told after each batch.
@@ -203,7 +195,6 @@ def explain_in_steps(
     Yields:
         Maps that are whole at their own, higher $\mu$; last, the map of all masks.
     """
-    samples = sample(sampling, model, image, [target])
     due = sorted(shares)
     ranks = torch.cat([choice.ranks[choice.kept] for choice in samples.choices[target]]).sort(
         descending=True

@@ -51,12 +51,13 @@ def draw(desk: Desk, subject: Subject, asking: DeltaGenerator) -> None:
             at.go_to({**at.address_of(one), WINDOW: str(place + 1), **address_of(look)})
             st.rerun()
 
-    states = live.follow(requests, _wishes(desk, subject, requests), pictures)
+    states = live.ask(requests, _wishes(desk, subject, requests))
+    live.follow(requests, states, pictures)
     st.caption(
         "Click a window to see it large, and why. The heat shows what speaks for the model's answer, or for the likeliest defect where it "
         "answers “sound”: the method's map times the probability of that class, on one scale for all strips. Dark means: nothing found."
     )
-    live.offer_to_try_again([title], requests, states)
+    live.offer_to_try_again(requests, states, lambda _: title)
     draw_report_buttons(desk, subject, title, requests)
 
 

@@ -53,12 +53,13 @@ def draw(desk: Desk, subject: Subject, place: int, asking: DeltaGenerator) -> No
             if isinstance(state, Queued | Running):
                 progress.draw(title, state, partial(live.cancel, {title: requests[title]}))
 
-    states = live.follow(requests, _window_wishes(desk, part, requests), pictures)
+    states = live.ask(requests, _window_wishes(desk, part, requests))
+    live.follow(requests, states, pictures, each=True)
     if not image.is_strip:
         first = next(iter(requests))
         draw_report_buttons(desk, subject, first, {0: requests[first]})
     panels.preview(states)
-    live.offer_to_try_again(list(requests), requests, states)
+    live.offer_to_try_again(requests, states, str)
     panels.probability_bars(None, part.shares, desk.point)
     if _SISE in states:
         why.draw(bare, states[_SISE], question.target, part.shares[question.target])

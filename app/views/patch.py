@@ -7,21 +7,20 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from app import filters, judging, loading, messages, panels, progress, why
+from app import filters, judging, live, loading, messages, panels, progress, why
 from app.asking import Question, choose_question, say_why_nothing_is_asked
 from app.catalogue import CATALOGUE, request_for
 from app.chooser import choose_patch, say_why_no_patch
-from app.explanations import Failed, Request, explain
+from app.explanations import Request, explain
 from app.filters import STRIP
-from app.jobs import Cancelled, Queued, Running, State, Wish
+from app.jobs import Queued, Running, State, Wish
 from app.layers import Layer, Patchwork
 from app.links import Links
 from app.opening import Opened, open_all, tell_what_is_missing
-from app.progress import at_work
 from app.query import to_address
 from app.queue_view import as_it_was
 from app.review import with_verdicts
-from app.visitor import MOMENT, POLL, visitor
+from app.visitor import visitor
 from severstal_xai.checkpoint import Checkpoint
 from severstal_xai.classes import CLASSES
 from severstal_xai.manifest import Patch
@@ -111,22 +110,22 @@ def _wishes(subject: _Subject, requests: Iterable[Request]) -> list[Wish]:
 
 def _draw(subject: _Subject, question: Question, reader: str) -> None:
     """Draw all that is ready, and have made what is not; while there is something to wait for a part is drawn again."""
-    jobs, session, requests = loading.jobs(), visitor(), _requests(subject, question)
-    jobs.watch(session, _wishes(subject, requests.values()))
-    jobs.wait(list(requests.values()), MOMENT)
-    states = {title: jobs.state(session, request) for title, request in requests.items()}
-    working = any(map(at_work, states.values()))
+    requests, share = _requests(subject, question), subject.probabilities[question.target]
+    states = live.ask(requests, _wishes(subject, requests.values()))
     panels.heading(subject.patch, subject.probabilities, subject.point)
-    with st.container(key="live"):
-        st.fragment(_live, run_every=POLL if working else None)(subject, question.target, requests, states)
+
+    def pictures(now: Mapping[str, State]) -> None:
+        drawn = [Layer(title, state, share) for title, state in now.items()]
+        panels.pictures(subject.patch, subject.grey, subject.mask, question.target, drawn)
+        for title, state in now.items():
+            if isinstance(state, Queued | Running):
+                progress.draw(title, state, partial(live.cancel, {title: requests[title]}))
+
+    live.follow(requests, states, pictures, each=True)
     remarks = st.empty()  # those on the patch before go at once, and what comes below keeps its place
     with remarks.container():
         panels.preview(states)
-        unmade = {
-            title: requests[title] for title, state in states.items() if isinstance(state, Failed | Cancelled)
-        }
-        if unmade:
-            panels.try_again(list(unmade), partial(jobs.ask_again, session, *unmade.values()))
+        live.offer_to_try_again(requests, states, str)
     first, request = next(iter(requests.items()))
     with st.container(border=True):
         heat = judging.heat_of(request, states[first])
@@ -140,28 +139,5 @@ def _draw(subject: _Subject, question: Question, reader: str) -> None:
         subject.patch.patch, subject.grey, subject.mask, CLASSES[subject.patch.label].colour, ()
     )
     if _SISE in states:
-        why.draw(patchwork, states[_SISE], question.target, subject.probabilities[question.target])
+        why.draw(patchwork, states[_SISE], question.target, share)
     panels.thresholds(subject.point)
-
-
-def _live(
-    subject: _Subject, target: int, requests: Mapping[str, Request], drawn: Mapping[str, State]
-) -> None:
-    """Draw the pictures and how far they are; when one is done or cancelled, the whole page.
-
-    Args:
-        subject: What is shown.
-        target: The class explained.
-        requests: What is made, by the methods' titles.
-        drawn: How it stood when the whole page was drawn.
-    """
-    jobs, session = loading.jobs(), visitor()
-    jobs.seen(session)
-    states = {title: jobs.state(session, request) for title, request in requests.items()}
-    if any(at_work(drawn[title]) != at_work(state) for title, state in states.items()):
-        st.rerun()
-    layers = [Layer(title, state, subject.probabilities[target]) for title, state in states.items()]
-    panels.pictures(subject.patch, subject.grey, subject.mask, target, layers)
-    for title, state in states.items():
-        if isinstance(state, Queued | Running):
-            progress.draw(title, state, partial(jobs.cancel, session, requests[title]))

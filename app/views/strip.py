@@ -77,9 +77,10 @@ def _draw(opened: Opened, subject: StripSubject, look: Look) -> None:
             st.session_state[_CLICKED] = clicked
             st.rerun()
 
-    states = live.follow(requests, _wishes(opened, subject, requests), pictures)
+    states = live.ask(requests, _wishes(opened, subject, requests))
+    live.follow(requests, states, pictures)
     _say_how_to_read()
-    live.offer_to_try_again([title], requests, states)
+    live.offer_to_try_again(requests, states, lambda _: title)
 
 
 def _say_how_to_read() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from explain.activations import resting
 from explain.budget import check_budget, draw_plan, explain_within, rounds_within
-from explain.engines import EngineName, check_engine
+from explain.engines import Engine, EngineName, check_engine
 from explain.explainer import explain_each
 from explain.scoring import Progress
 from explain.semantic_sampling import (
@@ -93,18 +93,21 @@ class SISE:
         image: Float[Tensor, "channels height width"],
         target: int,
         shares: Sequence[float] = (0.05, 0.25),
+        *,
         progress: Progress | None = None,
+        engine: Engine | None = None,
     ) -> Iterator[SemanticMap]:
         r"""Yield first maps that sharpen; last, the map that `explain` gives, to the byte.
 
         With all masks a first map is whole at a higher $\mu$, one after each of `shares` of the forward passes. Within a
         budget it is that of all masks as far as they can be predicted, one after each round, and after those of `shares`
-        that come before the first.
+        that come before the first. An `engine` that was chosen for the model before need not be looked for again.
         """
         if self.budget < 1:
-            samples = sample(self.sampling(), model, image, [target], plan=draw_plan)
+            samples = sample(self.sampling(), model, image, [target], plan=draw_plan, engine=engine)
             return rounds_within(samples, target, budget=self.budget, early=shares, progress=progress)
-        return explain_in_steps(self.sampling(), model, image, target, shares=shares, progress=progress)
+        samples = sample(self.sampling(), model, image, [target], engine=engine)
+        return explain_in_steps(samples, target, shares=shares, progress=progress)
 
     def sampling(self) -> Sampling:
         """Return how to sample by these settings."""
