@@ -41,7 +41,7 @@ class _Kind:
 
     def names(self, rows: pd.DataFrame) -> list[str]:
         """Return the names in the rows' order, each once."""
-        return list(dict.fromkeys(self.of(rows)))
+        return list(dict.fromkeys(self.of(rows).tolist()))
 
 
 _PATCHES = _Kind(
@@ -67,11 +67,13 @@ def choose_patch(known: pd.DataFrame) -> str | None:
     Returns:
         Its name; None where the address names no patch of these, or where no patch passes the filters.
     """
-    labels = dict(zip(known.index, known["label"].tolist(), strict=True))
-    answers = dict(zip(known.index, known["predicted"].fillna(known["label"]).tolist(), strict=True))
+    answers = known["predicted"].fillna(known["label"])
+    classes = dict(
+        zip(known.index.tolist(), zip(known["label"].tolist(), answers.tolist(), strict=True), strict=True)
+    )
 
     def described(name: str) -> str:
-        label, answer = labels[name], answers[name]
+        label, answer = classes[name]
         return f"{name} · class {label}" + (f" → {answer}" if answer != label else "")
 
     return _choose(known, _PATCHES, described)

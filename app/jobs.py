@@ -2,7 +2,7 @@
 
 Who looks at a page says what it shows (`watch`), anew whenever that changes. A job that several watch is made once. One
 that nobody watches any longer leaves the queue; where it has begun it goes on while nobody waits, for its map is kept, and
-stops when somebody does.
+stops when somebody does. While a visitor's next page is drawn, what nobody else watches stands still: the page comes the sooner.
 
 The computer's cores work for few jobs at once (`turns`). The turns go round from visitor to visitor, and a job that has
 had its turn for a second hands it on between two of its steps to whom else waits: nobody's minutes stand before another's
@@ -10,6 +10,7 @@ first map. Within one visitor's jobs the first that is watched comes first.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ BEGUN = 6
 """Jobs that are begun and not ended, at most: each holds the features that it asks about, tens of MB."""
 LEASE = 90.0
 """Seconds after which a visitor who has not been seen is taken to be gone; a browser asks for a page in the background once a minute."""
+TURNING = 1.0
+"""Seconds that a visitor's jobs stand still for a page that is drawn, at most."""
 _SURE_AFTER = 1.0
 """Seconds of steps before a time left is told."""
 _FAULT = "Something went wrong inside the inspector. It is a fault of the program, not yours; the details are in the log."
@@ -122,6 +125,7 @@ class _Visitor:
     wishes: list[Wish] = field(default_factory=list)
     last_turn: int = 0
     declined: dict[Request, Cancelled] = field(default_factory=dict)
+    turning_until: float = -math.inf
 
     def wanted(self) -> list[Wish]:
         return [wish for wish in self.wishes if wish.request not in self.declined]
@@ -162,7 +166,7 @@ class Jobs:
         """Take what a visitor looks at now, the most urgent first; what is no longer among it, the visitor has left."""
         with self._changed:
             one = self._visitors.setdefault(visitor, _Visitor(self._clock()))
-            one.seen, one.wishes = self._clock(), list(wishes)
+            one.seen, one.wishes, one.turning_until = self._clock(), list(wishes), -math.inf
             wanted = {wish.request for wish in wishes}
             one.declined = {request: state for request, state in one.declined.items() if request in wanted}
             self._queue(one)
@@ -174,6 +178,12 @@ class Jobs:
             if visitor in self._visitors:
                 self._visitors[visitor].seen = self._clock()
             self._settle()
+
+    def turn(self, visitor: str) -> None:
+        """Note that a page is being drawn for a visitor: what it shows, `watch` will say."""
+        with self._changed:
+            if visitor in self._visitors:
+                self._visitors[visitor].turning_until = self._clock() + TURNING
 
     def cancel(self, visitor: str, request: Request) -> None:
         """Take a visitor's wish back; the job ends at its next step unless another watches it."""
@@ -269,7 +279,7 @@ class Jobs:
 
     def _waiting(self, visitor: _Visitor) -> list[_Job]:
         jobs = [self._jobs.get(wish.request) for wish in visitor.wanted()]
-        return [job for job in jobs if job and not job.has_turn and not job.stopped]
+        return [job for job in jobs if job and not (job.has_turn or job.stopped or self._stands_still(job))]
 
     def _give_turn(self, visitor: _Visitor, job: _Job) -> None:
         self._turns_given += 1
@@ -281,9 +291,19 @@ class Jobs:
             threading.Thread(target=self._do, args=(job,), name="explanation", daemon=True).start()
 
     def _is_watched(self, job: _Job) -> bool:
-        return any(
-            job.wish.request == wish.request for one in self._visitors.values() for wish in one.wanted()
-        )
+        return bool(self._watching(job))
+
+    def _watching(self, job: _Job) -> list[_Visitor]:
+        return [
+            one
+            for one in self._visitors.values()
+            if any(wish.request == job.wish.request for wish in one.wanted())
+        ]
+
+    def _stands_still(self, job: _Job) -> bool:
+        """Tell whether all who watch a job are having a page drawn."""
+        watching = self._watching(job)
+        return bool(watching) and all(self._clock() < one.turning_until for one in watching)
 
     def _stop(self, job: _Job) -> None:
         job.stopped = True
@@ -338,10 +358,12 @@ class Jobs:
             job.running = _after(job.running, event)
             if not self._is_watched(job) and any(map(self._waiting, self._visitors.values())):
                 self._stop(job)
-            if not job.stopped and now - job.turn_began >= self._slice:
+            if not job.stopped and (now - job.turn_began >= self._slice or self._stands_still(job)):
                 job.has_turn = False
                 self._settle()  # where nobody else waits it gets the turn again
-                self._changed.wait_for(lambda: job.has_turn or job.stopped)
+                while not (job.has_turn or job.stopped):
+                    if not self._changed.wait(TURNING):  # who was turning may have gone without a word
+                        self._settle()
             if job.stopped:
                 raise Stopped
 

@@ -31,10 +31,11 @@ def main() -> None:
         with st.spinner("The inspector is starting: the first page takes a while …"):
             importlib.import_module(_PAGES)
     # Here: the server imports this file before it answers, and before there is a Streamlit for the pages' caches to lie in.
-    from app import messages, runs  # noqa: PLC0415
+    from app import loading, messages, runs  # noqa: PLC0415
     from app.access import door  # noqa: PLC0415
     from app.fragments import forget_what_was_drawn_before  # noqa: PLC0415
     from app.views import new_strips, overview, patch, review_queue, strip  # noqa: PLC0415
+    from app.visitor import visitor  # noqa: PLC0415
 
     st.html(_STYLE)
     pages: dict[str, StreamlitPage] = {}
@@ -54,6 +55,7 @@ def main() -> None:
             st.stop()
         with st.sidebar:
             door.draw_visitor()
+        loading.jobs().turn(visitor())
         page.run()
 
 

@@ -18,6 +18,7 @@ from torch import nn
 from app.catalogue import CATALOGUE, EFFORTS, request_for
 from app.explanations import Failed, Finished, Found, Outcome, Passed, Request, Stage, Tell, explain
 from app.jobs import Cancelled, Jobs, Queued, Running, Wish, turn_order
+from explain.engines import choose_engine
 from explain.methods import METHODS
 from severstal_xai.imaging import model_input
 from severstal_xai.model import build_classifier
@@ -185,6 +186,45 @@ def test_a_job_that_nobody_watches_goes_on_while_nobody_waits(
     assert jobs.state("one", request("left")) is FOUND
 
 
+def test_what_a_visitor_alone_watches_stands_still_while_a_page_is_drawn_for_him(
+    open_jobs: Callable[..., Jobs], workshop: Workshop
+) -> None:
+    jobs = open_jobs(clock=lambda: 0.0)
+    jobs.watch("one", [workshop.wish("his own", steps=3), workshop.wish("not begun")])
+    jobs.watch("other", [workshop.wish("another's", steps=2)])
+    eventually(lambda: isinstance(jobs.state("one", request("his own")), Running))
+    jobs.turn("one")
+    workshop.allow(3)
+    eventually(lambda: jobs.state("other", request("another's")) is FOUND)
+    assert workshop.done == ["his own", "another's", "another's"]
+    jobs.watch("one", [workshop.wish("his own", steps=3)])
+    workshop.allow(2)
+    assert jobs.wait_until_idle(PATIENCE)
+    assert workshop.done[3:] == ["his own", "his own"]
+
+
+def test_what_two_watch_goes_on_while_a_page_is_drawn_for_one(
+    open_jobs: Callable[..., Jobs], workshop: Workshop
+) -> None:
+    jobs = open_jobs(clock=lambda: 0.0)
+    for visitor in ("one", "other"):
+        jobs.watch(visitor, [workshop.wish("shared", steps=2)])
+    jobs.turn("one")
+    workshop.allow(2)
+    assert jobs.wait_until_idle(PATIENCE)
+
+
+def test_a_page_that_never_says_what_it_shows_holds_nothing_up_for_long(
+    open_jobs: Callable[..., Jobs], workshop: Workshop
+) -> None:
+    jobs = open_jobs()
+    jobs.watch("one", [workshop.wish("his own", steps=2)])
+    jobs.turn("one")
+    workshop.allow(2)
+    assert jobs.wait_until_idle(PATIENCE)
+    assert workshop.done == ["his own", "his own"]
+
+
 def test_who_is_gone_wants_nothing_any_more(open_jobs: Callable[..., Jobs], workshop: Workshop) -> None:
     now = [0.0]
     jobs = open_jobs(lease=90.0, clock=lambda: now[0])
@@ -332,7 +372,8 @@ def test_the_map_that_sharpens_ends_in_the_bytes_of_the_one_made_at_once(
     assert isinstance(made, Found)
     assert made.saliency.tobytes() == expected.tobytes()
     firsts = [event for event in events if isinstance(event, Found)]
-    assert firsts[0].asked == 8, "the first map comes after the first batch"
+    batch = choose_engine(model, image).batch
+    assert firsts[0].asked == batch, "the first map comes after the first batch"
     assert len(firsts) >= 3
     counted = [event for event in events if isinstance(event, Passed)]
     assert counted[-1].done <= counted[-1].total
