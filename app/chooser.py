@@ -21,6 +21,8 @@ from severstal_xai.manifest import Split
 
 _PLACES = {-1: "before", 1: "after"}
 _DRAWN = ("split", "label", "answer")
+_LISTED = 400
+"""Names in the browser's list, at most: it takes in all of them anew at each click, a long one for a sixth of the time to the page."""
 
 
 @dataclass(frozen=True)
@@ -149,16 +151,26 @@ def _list(kind: _Kind, names: list[str], chosen: str | None, described: Callable
         if name is not None:
             st.query_params[kind.word] = name
 
+    def take(typed: str | None) -> None:
+        name = None if typed is None else found(names, typed)
+        if typed and name is None:
+            st.toast(f"No name in the list holds “{plain(typed)}”.")
+        go_to(name)
+
+    listed = near(names, chosen, _LISTED)
+    is_cut = len(listed) < len(names)
     key = f"chosen {kind.word}"  # another page's list is another widget, which the browser must not take for this one
     st.session_state[key] = chosen
     st.selectbox(
-        f"{kind.word.capitalize()} ({len(names)} in the list)",
-        names,
+        f"{kind.word.capitalize()} ({len(names):,} in the list)",
+        listed,
         key=key,
         format_func=described,
         placeholder=f"Choose a {kind.word}",
-        on_change=lambda: go_to(st.session_state[key]),
-        help=kind.help,
+        on_change=lambda: take(st.session_state[key]),
+        accept_new_options=is_cut,
+        help=kind.help
+        + (f" It shows the {_LISTED} nearest; type any other's name, or a part of it." if is_cut else ""),
     )
     for words, step, shortcut in (("Previous", -1, "alt+left"), ("Next", 1, "alt+right")):
         there = neighbour(names, chosen, step) if chosen else None
@@ -172,3 +184,26 @@ def _list(kind: _Kind, names: list[str], chosen: str | None, described: Callable
             shortcut=shortcut,
             help=f"The {kind.word} {_PLACES[step]} this one in the list; Alt and an arrow key do the same.",
         )
+
+
+def near(names: list[str], chosen: str | None, most: int) -> list[str]:
+    """Return so many of the names, those around the chosen one; the first where none is chosen.
+
+    Example:
+        >>> near(["a", "b", "c", "d", "e"], "d", 3), near(["a", "b", "c", "d", "e"], "e", 3), near(["a", "b"], None, 3)
+        (['c', 'd', 'e'], ['c', 'd', 'e'], ['a', 'b'])
+    """
+    place = 0 if chosen is None else names.index(chosen)
+    begin = max(0, min(place - most // 2, len(names) - most))
+    return names[begin : begin + most]
+
+
+def found(names: list[str], typed: str) -> str | None:
+    """Return the name that was typed, or the first that holds it; None where none does.
+
+    Example:
+        >>> found(["abc_1", "abd_2"], "abc_1"), found(["abc_1", "abd_2"], " BD"), found(["abc_1"], "x")
+        ('abc_1', 'abd_2', None)
+    """
+    part = typed.strip().lower()
+    return typed if typed in names else next((name for name in names if part in name.lower()), None)

@@ -16,6 +16,7 @@ import pytest
 import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Selectbox
 from streamlit.util import calc_hash
 
 from app import loading, panels
@@ -211,6 +212,27 @@ def test_an_address_of_no_patch_shows_no_patch(
     page.selectbox(key="chosen patch").select("strip23_0").run()
     assert page.query_params["patch"] == "strip23_0"
     assert "not in this data" not in words(page)
+
+
+def test_of_a_long_list_the_nearest_are_offered_and_any_can_be_typed(
+    open_page: Any, made_data: Manifest, planted_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.chooser._LISTED", 3)
+    page = open_page(made_data.root, planted_run)
+    offered = page.selectbox(key="chosen patch")
+    assert [option.split(" ")[0] for option in offered.options] == ["strip03_0", "strip13_0", "strip23_0"]
+    assert "5 in the list" in offered.label
+    type_in(offered, "STRIP43")
+    assert page.query_params["patch"] == "strip43_0"
+    type_in(page.selectbox(key="chosen patch"), "no such")
+    assert page.query_params["patch"] == "strip43_0"
+    assert "No name in the list holds" in page.toast[0].value
+
+
+def type_in(box: Selectbox, text: str) -> None:
+    """Do as the browser does with what is none of the options: AppTest itself knows options alone."""
+    box.options.append(text)
+    box.select(text).run()
 
 
 def test_an_address_wins_over_the_filters(open_page: Any, made_data: Manifest, planted_run: Path) -> None:
