@@ -66,7 +66,7 @@ def last_block_map(
     model = at_least_single(model)
     seen = activations_alone(model, image)
     with torch.inference_mode(mode=False), torch.enable_grad():
-        unit = _FEATURES_UNIT[method]
+        unit = torch.tensor(_FEATURES_UNIT[method], device=image.device)
         network = own_tail(model, seen.layers[-1], unit)
         cam = getattr(_import(), method)(network, [network.watched])
         saliency = _answer(cam, (seen.features[-1] / unit).requires_grad_(), target, 1.0)
@@ -154,13 +154,14 @@ def own_copy(model: nn.Module) -> Copy:
     return _over_own_modules(graph, traced.module)
 
 
-def own_tail(model: nn.Module, layer: str, unit: float) -> Copy:
+def own_tail(model: nn.Module, layer: str, unit: Float[Tensor, ""]) -> Copy:
     """Copy what a network does with the features at a block's end; they pass through the module `watched` first.
 
     Args:
         model: A network in eval mode.
         layer: The block end's name in the network's graph.
-        unit: The one in which the copy is given the features.
+        unit: The one in which the copy is given the features. It is a parameter of the copy: the library asks one for its device,
+            and a tail need have no other.
 
     Raises:
         InputError: The network has no graph.
@@ -170,13 +171,15 @@ def own_tail(model: nn.Module, layer: str, unit: float) -> Copy:
     begin = next(node for node in nodes if node.name == layer)
     graph = fx.Graph()
     watched = graph.call_module("watched", (graph.placeholder("features"),))
-    copies = {begin: graph.call_function(operator.mul, (watched, unit))}
+    copies = {begin: graph.call_function(operator.mul, (watched, graph.get_attr("unit")))}
     needed = _needed(nodes[-1].all_input_nodes, begin)
     for node in nodes:
         if node in needed:
             copies[node] = graph.node_copy(node, copies.__getitem__)
     graph.output(fx.map_arg(nodes[-1].args[0], copies.__getitem__))
-    return _over_own_modules(graph, traced.module)
+    tail = _over_own_modules(graph, traced.module)
+    tail.unit = nn.Parameter(unit, requires_grad=False)
+    return tail
 
 
 def _needed(wanted: Iterable[fx.Node], begin: fx.Node) -> set[fx.Node]:
@@ -196,7 +199,7 @@ def _over_own_modules(graph: fx.Graph, module: nn.Module) -> Copy:
     shared |= {id(one): nn.Parameter(one.detach(), requires_grad=False) for one in module.parameters()}
     copied = Copy(graph)
     for node in graph.nodes:
-        if node.op in {"call_module", "get_attr"} and node.target != "watched":
+        if node.op in {"call_module", "get_attr"} and node.target not in {"watched", "unit"}:
             original = operator.attrgetter(str(node.target))(module)
             node.target = f"at_{node.name}"
             # What stands in deepcopy's memo counts as copied; a fresh one for each call makes fresh modules.

@@ -36,7 +36,7 @@ def test_a_copy_answers_as_its_model(image: Tensor) -> None:
 def test_a_tail_answers_to_the_features_as_its_model_to_the_image(architecture: str, image: Tensor) -> None:
     model = build_classifier(architecture, 5, seed=0).eval()
     seen = activations(model, image)
-    tail = own_tail(model, seen.layers[-1], 2.0**20)
+    tail = own_tail(model, seen.layers[-1], torch.tensor(2.0**20))
     assert torch.equal(tail(seen.features[-1] / 2.0**20), model(image[None]))  # the unit is a power of two
     assert len(tail.graph.nodes) < len(own_copy(model).graph.nodes) / 2
 
@@ -44,7 +44,7 @@ def test_a_tail_answers_to_the_features_as_its_model_to_the_image(architecture: 
 def test_a_tail_knows_the_values_from_before_its_begin_that_it_needs(image: Tensor) -> None:
     model = Twice().eval()
     features = model.same(image[None])
-    tail = own_tail(model, "same", 1.0)
+    tail = own_tail(model, "same", torch.tensor(1.0))
     assert torch.equal(tail(features), model(image[None]))
 
 
