@@ -134,12 +134,12 @@ class _Wanted:
 def _choose(wanted: _Wanted, name: EngineName) -> Engine:
     reference = _reference(wanted.model, "")
     images = probe(wanted.image)
-    expected = _answers(reference, images)
+    expected = ask_all(reference, images)
     refusals = []
     for candidate in _candidates(name, wanted.image.device):
         try:
             engine = _MAKERS[candidate](wanted)
-            difference = float((_answers(engine, images) - expected).abs().max())
+            difference = float((ask_all(engine, images) - expected).abs().max())
         except Exception as error:
             refusals.append(
                 f"{candidate} cannot be used ({' '.join(str(error).split())[:200] or type(error).__name__})"
@@ -197,7 +197,10 @@ def probe(image: Float[Tensor, "channels height width"]) -> Float[Tensor, "probe
     return (light.expand(-1, image.shape[0], -1, -1) * smooth(1, 7)).to(image.device)
 
 
-def _answers(engine: Engine, images: Tensor) -> Tensor:
+def ask_all(
+    engine: Engine, images: Float[Tensor, "images channels height width"]
+) -> Float[Tensor, "images classes"]:
+    """Ask an engine about any number of images; the last batch is padded."""
     answers = []
     for begin in range(0, len(images), engine.batch):
         some = images[begin : begin + engine.batch]

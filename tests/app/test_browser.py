@@ -42,10 +42,11 @@ def wait_for_pictures(page: Page, name: str, *methods: str) -> None:
 
 
 def choose(page: Page, label: str, option: str) -> None:
+    # What moves shuts a list: the page as its last run ends and takes away what is stale, and a click at the edge, which scrolls.
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+    page.wait_for_timeout(500)
     box = page.get_by_role("combobox", name=label)
-    box.evaluate(
-        "box => box.scrollIntoView({block: 'center'})"
-    )  # at the edge the click scrolls, which shuts it
+    box.evaluate("box => box.scrollIntoView({block: 'center'})")
     box.click()
     page.get_by_role("option", name=option, exact=True).click()
 

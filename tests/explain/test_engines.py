@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from explain import conversions, engines
-from explain.engines import Engine, EngineName, check_engine, choose_engine, fingerprint, probe
+from explain.engines import Engine, EngineName, ask_all, check_engine, choose_engine, fingerprint, probe
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input, read_grey
 from severstal_xai.model import build_classifier
@@ -59,7 +59,7 @@ def test_an_engine_answers_as_the_network_in_float64(model: nn.Module, name: Eng
     images = probe(IMAGE) + 0.1
     engine = choose_engine(model, IMAGE, name)
     assert engine.name == name
-    answers = engine.ask(images)
+    answers = ask_all(engine, images)
     assert answers.dtype == torch.float32
     assert float((answers - expected_of(model, images)).abs().max()) <= most
 
@@ -70,7 +70,9 @@ def test_torchs_compiler_answers_as_the_network_in_float64() -> None:
     model, images = small(), probe(IMAGE)
     engine = choose_engine(model, IMAGE, "compiled")
     assert engine.name == "compiled"
-    torch.testing.assert_close(engine.ask(images).double(), expected_of(model, images), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        ask_all(engine, images).double(), expected_of(model, images), atol=1e-4, rtol=0
+    )
 
 
 def test_the_default_engine_answers_for_real_steel_as_the_network_does(
@@ -82,7 +84,10 @@ def test_the_default_engine_answers_for_real_steel_as_the_network_does(
     engine = choose_engine(model, images[0])
     assert engine.name == "openvino"
     assert "of float32's" in engine.reason
-    assert float((engine.ask(images) - expected_of(model, images)).abs().max()) <= engines.LARGEST_DIFFERENCE
+    assert (
+        float((ask_all(engine, images) - expected_of(model, images)).abs().max())
+        <= engines.LARGEST_DIFFERENCE
+    )
 
 
 def off_by(difference: float) -> Callable[[engines._Wanted], Engine]:
@@ -198,14 +203,16 @@ def test_a_conversion_is_made_once_for_a_model_and_anew_for_other_weights(
     second = choose_engine(model, IMAGE)
     assert len(made) == 2
     images = probe(IMAGE)
-    torch.testing.assert_close(second.ask(images).double(), expected_of(model, images), atol=0.01, rtol=0)
+    torch.testing.assert_close(
+        ask_all(second, images).double(), expected_of(model, images), atol=0.01, rtol=0
+    )
 
 
 def test_a_program_that_starts_anew_finds_the_conversion_on_the_disk(
     nothing_is_known: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, images = small(), probe(IMAGE)
-    before = choose_engine(model, IMAGE, "openvino").ask(images)
+    before = ask_all(choose_engine(model, IMAGE, "openvino"), images)
     engines._CHOSEN.clear()
     assert len(list(nothing_is_known.iterdir())) == 1
 
@@ -213,7 +220,7 @@ def test_a_program_that_starts_anew_finds_the_conversion_on_the_disk(
         raise AssertionError("converted once more")
 
     monkeypatch.setattr(torch.export, "export", export_again)
-    assert torch.equal(choose_engine(model, IMAGE, "openvino").ask(images), before)
+    assert torch.equal(ask_all(choose_engine(model, IMAGE, "openvino"), images), before)
     with pytest.raises(
         InputError, match="converted once more"
     ):  # images of another size are another conversion
@@ -223,7 +230,7 @@ def test_a_program_that_starts_anew_finds_the_conversion_on_the_disk(
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "another archive", "a folder"])
 def test_a_damaged_conversion_is_made_anew(nothing_is_known: Path, damage: str) -> None:
     model, images = small(), probe(IMAGE)
-    before = choose_engine(model, IMAGE, "openvino").ask(images)
+    before = ask_all(choose_engine(model, IMAGE, "openvino"), images)
     engines._CHOSEN.clear()
     (path,) = nothing_is_known.iterdir()
     content = bytearray(path.read_bytes())
@@ -240,7 +247,7 @@ def test_a_damaged_conversion_is_made_anew(nothing_is_known: Path, damage: str) 
     else:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("hello.txt", "hello")
-    assert torch.equal(choose_engine(model, IMAGE, "openvino").ask(images), before)
+    assert torch.equal(ask_all(choose_engine(model, IMAGE, "openvino"), images), before)
 
 
 def test_where_nothing_can_be_kept_the_engine_works_all_the_same(
