@@ -229,7 +229,7 @@ def test_of_a_long_list_the_nearest_are_offered_and_any_can_be_typed(
     assert "No name in the list holds" in page.toast[0].value
 
 
-def type_in(box: Selectbox, text: str) -> None:
+def type_in(box: Selectbox[str], text: str) -> None:
     """Do as the browser does with what is none of the options: AppTest itself knows options alone."""
     box.options.append(text)
     box.select(text).run()
