@@ -77,13 +77,6 @@ figcaption .note { opacity: 0.75; font-variant-numeric: tabular-nums; }
   background: repeating-linear-gradient(45deg, rgb(60 20 20 / 88%) 0 10px, rgb(84 28 28 / 88%) 10px 20px);
 }
 .veil strong { display: block; font-size: 1rem; }
-.pending .veil::after {
-  content: ""; justify-self: center; margin-top: 0.9rem; width: 7rem; height: 3px; border-radius: 2px;
-  background: linear-gradient(90deg, #ffffff30 0 40%, #fff 50%, #ffffff30 60% 100%) 0 / 300% 100%;
-  animation: run 1.6s linear infinite;
-}
-@keyframes run { from { background-position: 100% 0; } to { background-position: 0 0; } }
-@media (prefers-reduced-motion: reduce) { .pending .veil::after { animation: none; } }
 """
 
 JS = """
