@@ -143,18 +143,19 @@ def explain(request: Request, model: nn.Module, grey: np.ndarray, tell: Tell = _
         return Failed("The computation broke off. The details are in the log.")
 
 
-_ENGINES: OrderedDict[str, Engine] = OrderedDict()
+_ENGINES: OrderedDict[tuple[str, torch.Size], Engine] = OrderedDict()
 _ENGINES_KEPT = 2
-"""As many as `explain.engines` keeps: these are its own, found by the weights' checksum without taking it anew."""
+"""As many as `explain.engines` keeps: these are its own, found by the weights' checksum, which it takes anew, and the image's size."""
 
 
 def _engine(model: nn.Module, image: Tensor, weights: str, tell: Tell) -> Engine:
     """Return what answers for the model; it is made ready where that was not done yet."""
-    engine = _ENGINES.get(weights)
+    key = weights, image.shape
+    engine = _ENGINES.get(key)
     if engine is None:
         tell(Stage.PREPARING)
         engine = choose_engine(model, image)
-        _ENGINES[weights] = engine
+        _ENGINES[key] = engine
         while len(_ENGINES) > _ENGINES_KEPT:
             _ENGINES.popitem(last=False)
     return engine

@@ -132,7 +132,6 @@ class Copy(nn.Module):
     def __init__(self, graph: fx.Graph) -> None:
         super().__init__()
         self.graph = graph
-        self.watched = nn.Identity()
 
     def forward(self, values: Float[Tensor, "batch _ _ _"]) -> Float[Tensor, "batch classes"]:
         """Answer as the network does, to images or to features."""
@@ -178,7 +177,7 @@ def own_tail(model: nn.Module, layer: str, unit: Float[Tensor, ""]) -> Copy:
             copies[node] = graph.node_copy(node, copies.__getitem__)
     graph.output(fx.map_arg(nodes[-1].args[0], copies.__getitem__))
     tail = _over_own_modules(graph, traced.module)
-    tail.unit = nn.Parameter(unit, requires_grad=False)
+    tail.watched, tail.unit = nn.Identity(), nn.Parameter(unit, requires_grad=False)
     return tail
 
 
