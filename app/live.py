@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import loading, panels
 from app.explanations import Found, Request
+from app.fragments import draw_every
 from app.jobs import Running, State, Wish
 from app.progress import at_work, is_unmade
 from app.visitor import MOMENT, PATIENCE, POLL, visitor
@@ -61,7 +62,7 @@ def follow(
         draw(now)
 
     with st.container(key="live"):
-        st.fragment(live, run_every=POLL if awaited else None)()
+        draw_every(POLL if awaited else None, live)
 
 
 def _at_a_first_map(requests: Mapping[Key, Request], drawn: Mapping[Key, State]) -> dict[Key, State]:

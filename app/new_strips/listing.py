@@ -9,6 +9,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from app import messages
 from app.access.door import may, why_not
 from app.access.roles import Right
+from app.fragments import draw_every
 from app.new_strips import desk as at
 from app.new_strips.answers import is_flagged
 from app.new_strips.desk import Desk
@@ -74,7 +75,7 @@ def draw(desk: Desk) -> None:
         _draw_all(desk)
 
     with st.container(key="live"):
-        st.fragment(live, run_every=pace)()
+        draw_every(pace, live)
     _draw_downloads(desk)
     _say_how_they_become_data()
 

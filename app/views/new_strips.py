@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import loading, messages
 from app.filters import STRIP
-from app.fragments import forget_what_was_drawn_before
+from app.fragments import draw_every, forget_what_was_drawn_before
 from app.new_strips import desk as at
 from app.new_strips import listing, opened
 from app.new_strips.desk import UPLOAD, WINDOW, Desk
@@ -55,7 +55,7 @@ def _wait(desk: Desk, address: dict[str, str]) -> None:
             st.rerun()
         st.info("The watched folder is being read …")
 
-    st.fragment(live, run_every=POLL)()
+    draw_every(POLL, live)
 
 
 def _say_why_not(address: dict[str, str]) -> None:

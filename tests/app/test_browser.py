@@ -1,6 +1,7 @@
 """The inspector in a real browser, as a user clicks. What the model sees is planted: see the conftest."""
 
 import io
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from explain.explainer import Explainer
 from explain.methods import METHODS
@@ -269,6 +270,29 @@ def slow_address(
     convert(run)
     with start(made_data.root, run, run.parent / "log.txt") as found:
         yield found
+
+
+def test_a_page_that_waits_for_maps_stays_though_the_browser_names_the_address_before(
+    page: Page, slow_address: str
+) -> None:
+    late = False
+
+    def hand_on(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def send(message: str | bytes) -> None:
+            if isinstance(message, bytes) and late:
+                message = message.replace(b"patch=strip13_0", b"patch=strip43_0")
+            server.send(message)
+
+        socket.on_message(send)
+
+    page.route_web_socket(re.compile("_stcore/stream"), hand_on)
+    page.goto(f"{slow_address}/patch?patch=strip13_0&effort=fast&compare=none")
+    expect(page.get_by_alt_text("Patch strip13_0 with a first heat of SISE", exact=False)).to_be_visible()
+    late = True
+    expect(page.get_by_alt_text("Patch strip13_0 with the heat of SISE", exact=False)).to_be_visible()
+    expect(page).to_have_url(re.compile("patch=strip13_0"))
 
 
 def test_a_first_map_comes_and_sharpens_under_what_the_user_has_set_and_another_is_cancelled(
