@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from app import filters
-from app.filters import PATCH, STRIP
 from app.messages import NO_SUCH_PATCH, NO_SUCH_STRIP, Advice, problem
-from app.query import Query
-from app.review import narrowed, neighbour
+from app.review import filters
+from app.review.filters import PATCH, STRIP
+from app.review.query import Query
+from app.review.rows import narrowed, neighbour
 from app.words import plain
 from severstal_xai.classes import SOUND
 from severstal_xai.manifest import Split
@@ -64,7 +64,7 @@ def choose_patch(known: pd.DataFrame) -> str | None:
     """Let the user choose a patch.
 
     Args:
-        known: What is known of the patches, as `app.review.narrowed` takes it.
+        known: What is known of the patches, as `app.review.rows.narrowed` takes it.
 
     Returns:
         Its name; None where the address names no patch of these, or where no patch passes the filters.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.demo import DEMO, is_whole
+from app.demo.steps import DEMO, is_whole
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
 from severstal_xai.errors import InputError
 from severstal_xai.files import check_name, inside

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
-from app.explanations import Event, Failed, Finished, Found, Outcome, Passed, Request, Stage, Tell
+from app.asking.explanations import Event, Failed, Finished, Found, Outcome, Passed, Request, Stage, Tell
 
 _LOG = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ import streamlit as st
 from app import loading, messages
 from app.access.door import may, visitor_name, why_not
 from app.access.roles import Right
-from app.explanations import Found, Request
-from app.filters import KIND_WORDS
+from app.asking.explanations import Found, Request
+from app.review.filters import KIND_WORDS
 from app.verdicts.readings import LOT, Sight, visible_to
 from app.verdicts.records import (
     LONGEST_NAME,

@@ -17,17 +17,17 @@ import streamlit as st
 import torch
 from torch import nn
 
-from app.building import Building
-from app.explanations import Finished
+from app.asking.explanations import Finished
+from app.demo.building import Building
 from app.folders import Folders, folders_from
 from app.jobs import Jobs
 from app.messages import NO_EVIDENCE, NO_PREDICTIONS, STORE_AWAY, WRONG_THRESHOLDS, Advice
 from app.new_strips.answers import Answers
 from app.new_strips.uploads import UploadShelf
 from app.new_strips.watch import Watch
-from app.review import known_of
-from app.strips import Strip, strips_of
-from app.tiles import thumbnail as thumbnail_of
+from app.review.rows import known_of
+from app.review.tiles import thumbnail as thumbnail_of
+from app.strip.strips import Strip, strips_of
 from app.verdicts.readings import LOT, kinds_in_sight
 from app.verdicts.store import Store, open_store
 from explain.evaluation.evidence import Group

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from app import demo_offer, loading, messages, runs
+from app import loading, messages, runs
+from app.demo import offer as demo_offer
 from app.folders import Folders
 from app.loading import Remark
 from severstal_xai.checkpoint import Checkpoint
@@ -24,7 +25,7 @@ class Opened:
         folders: Where it lies.
         manifest: The patches.
         checkpoint: The model.
-        known: What is known of each patch before anybody judged it, as `app.review.known_of` returns it.
+        known: What is known of each patch before anybody judged it, as `app.review.rows.known_of` returns it.
         remarks: What is missing of that.
         point: The thresholds; None where there are none, or none that can be used.
     """

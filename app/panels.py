@@ -6,10 +6,10 @@ import numpy as np
 import streamlit as st
 import torch
 
-from app import bars, layers
-from app.explanations import Failed, Found
+from app.asking.explanations import Failed, Found
 from app.folders import Folders
 from app.jobs import Cancelled, State
+from app.patch import bars, layers
 from app.words import class_title, percent, plain
 from explain.metrics.localisation import energy_pointing
 from severstal_xai.checkpoint import Checkpoint

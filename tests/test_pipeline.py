@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from app import demo
+from app.demo import steps as demo
 from severstal_xai.command import CONFIGS
 from severstal_xai.manifest import Split, read_manifest
 

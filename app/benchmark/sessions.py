@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from app.asking import usual_class
+from app.asking.catalogue import CATALOGUE, request_for
+from app.asking.explanations import Found, explain
+from app.asking.question import usual_class
 from app.benchmark.clicks import patient, settled
 from app.benchmark.served import Served
-from app.catalogue import CATALOGUE, request_for
-from app.explanations import Found, explain
-from app.layers import png_address
+from app.patch.layers import png_address
 from severstal_xai.checkpoint import Checkpoint
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from app import loading, messages, runs
-from app.filters import STRIP
 from app.folders import Folders
 from app.new_strips.answers import Answer, Answers
 from app.new_strips.images import UPLOADED, NewImage, Refused, grey_of, parts
@@ -16,6 +15,7 @@ from app.new_strips.tables import Listed, most_suspicious_first
 from app.new_strips.uploads import Uploads
 from app.new_strips.watch import Sight, Watch
 from app.opening import open_folders
+from app.review.filters import STRIP
 from app.words import plain
 from severstal_xai.checkpoint import Checkpoint
 from severstal_xai.errors import InputError

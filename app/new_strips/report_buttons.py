@@ -9,7 +9,7 @@ import streamlit as st
 from app import judging, loading
 from app.access.door import may, why_not
 from app.access.roles import Right
-from app.explanations import Found, Request
+from app.asking.explanations import Found, Request
 from app.new_strips import desk as at
 from app.new_strips.desk import Desk
 from app.new_strips.images import Grey, grey_of

@@ -6,20 +6,21 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import live, loading, progress
-from app.asking import Look, address_of, choose_look, say_why_nothing_is_asked, usual_class
-from app.catalogue import CATALOGUE, request_for
-from app.explanations import Request, explain
+from app import loading
+from app.asking import live, progress
+from app.asking.catalogue import CATALOGUE, request_for
+from app.asking.explanations import Request, explain
+from app.asking.question import Look, address_of, choose_look, say_why_nothing_is_asked, usual_class
 from app.jobs import State, Wish
-from app.layers import Layer
 from app.new_strips import desk as at
 from app.new_strips.answers import Answer, defect_share, is_flagged
 from app.new_strips.desk import WINDOW, Desk
 from app.new_strips.report_buttons import draw_report_buttons
 from app.new_strips.subject import Subject, say_where_it_lives
 from app.new_strips.tables import flagged_in_words
-from app.strip_picture import Pane, StripPicture
-from app.strip_picture import draw as draw_strip_picture
+from app.patch.layers import Layer
+from app.strip.picture import Pane, StripPicture
+from app.strip.picture import draw as draw_strip_picture
 from app.visitor import visitor
 from app.words import class_title, percent, plain
 from severstal_xai.classes import CLASSES, SOUND

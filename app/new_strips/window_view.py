@@ -6,15 +6,17 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import layers, live, loading, panels, progress, why
-from app.asking import Question, choose_question, say_why_nothing_is_asked
-from app.catalogue import CATALOGUE, request_for
-from app.explanations import Request, explain
+from app import loading, panels
+from app.asking import live, progress
+from app.asking.catalogue import CATALOGUE, request_for
+from app.asking.explanations import Request, explain
+from app.asking.question import Question, choose_question, say_why_nothing_is_asked
 from app.jobs import Queued, Running, State, Wish
-from app.layers import Layer, Patchwork
 from app.new_strips.desk import Desk
 from app.new_strips.report_buttons import draw_report_buttons
 from app.new_strips.subject import Part, Subject, say_where_it_lives
+from app.patch import layers, why
+from app.patch.layers import Layer, Patchwork
 from app.visitor import visitor
 from app.words import class_title, percent, plain
 from severstal_xai.classes import CLASSES

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import messages, runs
-from app.catalogue import CATALOGUE
+from app.asking.catalogue import CATALOGUE
 from app.opening import Opened
 from app.overview import results
 from app.overview.methods import title_of

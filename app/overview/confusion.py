@@ -5,10 +5,11 @@ import pandas as pd
 import streamlit as st
 from jaxtyping import Int64
 
-from app import matrix, messages
+from app import messages
 from app.opening import Opened
+from app.overview import matrix
 from app.overview.panel import absent, tell_remarks
-from app.query import Query
+from app.review.query import Query
 from app.words import class_title
 from severstal_xai.classes import CLASSES
 from severstal_xai.manifest import Split
@@ -75,7 +76,7 @@ def counts_of(known: pd.DataFrame, split: Split | None) -> Int64[np.ndarray, "ac
     """Count the patches of a part of the data by what they are marked as (rows) and the model's answer (columns).
 
     Args:
-        known: As `app.review.known_of` returns it.
+        known: As `app.review.rows.known_of` returns it.
         split: The part; None for all.
     """
     asked = known[known["predicted"].notna()]

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import bars, messages
+from app import messages
 from app.opening import Opened
 from app.overview import results
 from app.overview.panel import in_brackets, tell_remarks
-from app.query import Query
-from app.review import FIRST_EVIDENCE
+from app.patch import bars
+from app.review.query import Query
+from app.review.rows import FIRST_EVIDENCE
 from app.words import class_title, percent
 from explain.evaluation.evidence import Count, Group
 from severstal_xai.markdown import table

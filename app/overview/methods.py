@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import messages
-from app.catalogue import CATALOGUE
+from app.asking.catalogue import CATALOGUE
 from app.overview import results
 from app.overview.panel import absent, in_brackets, told
 from app.words import plain

@@ -3,8 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from app import bars, messages
+from app import messages
 from app.overview.panel import absent, in_brackets
+from app.patch import bars
 from app.words import class_title, percent
 from severstal_xai.bootstrap import Measure
 from severstal_xai.classes import CLASSES, SOUND

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from app import bars, loading, messages
-from app.filters import KIND_WORDS
+from app import loading, messages
 from app.overview.panel import told
-from app.query import NO_VERDICT, Query
+from app.patch import bars
+from app.review.filters import KIND_WORDS
+from app.review.query import NO_VERDICT, Query
 from app.verdicts.agreement import Agreement, Kappa, agreements
 from app.verdicts.readings import LOT, second_readings
 from app.verdicts.records import Kind
@@ -57,7 +58,7 @@ def progress_of(rows: pd.DataFrame, judged: Iterable[str]) -> Progress:
     """Return how far the judging of some patches is.
 
     Args:
-        rows: The patches, with the kinds of verdicts that the reader may know, as `app.review.with_verdicts` returns them.
+        rows: The patches, with the kinds of verdicts that the reader may know, as `app.review.rows.with_verdicts` returns them.
         judged: The patches that anybody holds a verdict on, these or others.
     """
     seen = rows["verdict"] != ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.explanations import Failed, Found
+from app.asking.explanations import Failed, Found
 from app.jobs import Cancelled, State
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.filters import kinds_in_words
 from app.report.explained import Explained
 from app.report.pictures import patch_heat, patch_picture, scale
 from app.report.provenance import Lines
 from app.report.record import Column, Key, Picture, Report, Section, Table
+from app.review.filters import kinds_in_words
 from app.words import class_title, percent
 from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.predictions import SHARES
@@ -55,7 +55,7 @@ class Listed:
     """What the report of a filter is made from.
 
     Args:
-        rows: The patches in their order, as `app.review.narrowed` returns them.
+        rows: The patches in their order, as `app.review.rows.narrowed` returns them.
         known: How many patches there are in all.
         words: The filter, a sentence or a part of one each.
         pictured: The first of the patches.

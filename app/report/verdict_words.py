@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC
 
-from app.filters import KIND_WORDS
 from app.report.record import Column, Table
+from app.review.filters import KIND_WORDS
 from app.verdicts.readings import Sight
 from app.verdicts.records import Entry, Kind
 from app.words import class_title

@@ -1,7 +1,7 @@
 """Saved filters: names for what the review queue shows. They lie beside the verdicts and are no part of their chain.
 
 What one reader saves all may open; only who saved it may change or delete it. What is kept of a query is its address, as text:
-`app.query` knows what that says, the store does not.
+`app.review.query` knows what that says, the store does not.
 """
 
 from collections.abc import Mapping

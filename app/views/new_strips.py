@@ -3,11 +3,11 @@
 import streamlit as st
 
 from app import loading, messages
-from app.filters import STRIP
 from app.fragments import draw_every, forget_what_was_drawn_before
 from app.new_strips import desk as at
 from app.new_strips import listing, opened
 from app.new_strips.desk import UPLOAD, WINDOW, Desk
+from app.review.filters import STRIP
 from app.visitor import POLL, visitor
 
 

@@ -4,14 +4,15 @@ import dataclasses
 
 import streamlit as st
 
-from app import filters, judging, loading, messages, panels, runs
-from app.filters import PATCH
+from app import judging, loading, messages, panels, runs
 from app.links import Links
 from app.opening import Opened, open_all, tell_what_is_missing
 from app.overview import card, comparison, confusion, evidence, methods, results, scores, verdicts
 from app.overview.panel import told
-from app.query import Query, to_address
-from app.review import with_verdicts
+from app.review import filters
+from app.review.filters import PATCH
+from app.review.query import Query, to_address
+from app.review.rows import with_verdicts
 from app.words import plain
 from severstal_xai.manifest import Split
 from severstal_xai.scores import RunScores

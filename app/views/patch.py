@@ -7,19 +7,22 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from app import filters, judging, live, loading, messages, panels, progress, why
-from app.asking import Question, choose_question, say_why_nothing_is_asked
-from app.catalogue import CATALOGUE, request_for
+from app import judging, loading, messages, panels
+from app.asking import live, progress
+from app.asking.catalogue import CATALOGUE, request_for
+from app.asking.explanations import Request, explain
+from app.asking.question import Question, choose_question, say_why_nothing_is_asked
 from app.chooser import choose_patch, say_why_no_patch
-from app.explanations import Request, explain
-from app.filters import STRIP
 from app.jobs import Queued, Running, State, Wish
-from app.layers import Layer, Patchwork
 from app.links import Links
 from app.opening import Opened, open_all, tell_what_is_missing
-from app.query import to_address
-from app.queue_view import as_it_was
-from app.review import with_verdicts
+from app.patch import why
+from app.patch.layers import Layer, Patchwork
+from app.review import filters
+from app.review.filters import STRIP
+from app.review.query import to_address
+from app.review.rows import with_verdicts
+from app.review.sheets import as_it_was
 from app.visitor import visitor
 from severstal_xai.checkpoint import Checkpoint
 from severstal_xai.classes import CLASSES

@@ -6,15 +6,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import filters, judging, loading, messages, report_buttons, runs, saved, tiles
+from app import judging, loading, messages, runs
 from app.discretion import discreet
-from app.filters import PATCH
 from app.links import Links
 from app.messages import Advice
 from app.opening import open_all, tell_what_is_missing
-from app.query import Query, to_address
-from app.queue_view import QueueLook, choose_look, choose_sheet
-from app.review import narrowed, with_verdicts
+from app.report import buttons as report_buttons
+from app.review import filters, saved, tiles
+from app.review.filters import PATCH
+from app.review.query import Query, to_address
+from app.review.rows import narrowed, with_verdicts
+from app.review.sheets import QueueLook, choose_look, choose_sheet
 from app.words import class_title, inside
 from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError

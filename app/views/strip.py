@@ -6,20 +6,22 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from app import judging, live, loading, messages, panels, progress, report_buttons
-from app.asking import Look, address_of, choose_look, say_why_nothing_is_asked, usual_class
-from app.catalogue import CATALOGUE, request_for
+from app import judging, loading, messages, panels
+from app.asking import live, progress
+from app.asking.catalogue import CATALOGUE, request_for
+from app.asking.explanations import Request, explain
+from app.asking.question import Look, address_of, choose_look, say_why_nothing_is_asked, usual_class
 from app.chooser import choose_strip, say_why_no_strip
-from app.explanations import Request, explain
-from app.filters import PATCH, query_of_the_address
 from app.jobs import State, Wish
-from app.layers import Layer
 from app.links import Links
 from app.opening import Opened, open_all, tell_what_is_missing
-from app.query import to_address
-from app.review import with_verdicts
-from app.strip_picture import Pane, StripPicture, draw
-from app.strip_subject import SeenWindow, StripSubject, in_words, read_subject
+from app.patch.layers import Layer
+from app.report import buttons as report_buttons
+from app.review.filters import PATCH, query_of_the_address
+from app.review.query import to_address
+from app.review.rows import with_verdicts
+from app.strip.picture import Pane, StripPicture, draw
+from app.strip.subject import SeenWindow, StripSubject, in_words, read_subject
 from app.visitor import visitor
 from app.words import class_title, percent, plain
 from severstal_xai.classes import CLASSES, SOUND

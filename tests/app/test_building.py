@@ -21,8 +21,8 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from app import loading
-from app.building import AtWork, Broken, Building, Idle, Reached, State, Whole, seconds_done
-from app.demo import STEPS, is_whole
+from app.demo.building import AtWork, Broken, Building, Idle, Reached, State, Whole, seconds_done
+from app.demo.steps import STEPS, is_whole
 from app.folders import folders_from
 from app.verdicts.address import VARIABLE
 from severstal_xai.manifest import Manifest
@@ -31,11 +31,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 STAND_IN = """
 import dataclasses, sys
-from app import demo
-names = [step.result.as_posix() for step in demo.STEPS]
-demo.STEPS = tuple(dataclasses.replace(step, command=("work", name)) for step, name in zip(demo.STEPS, names))
-demo._OVERWRITE = ()
-demo.run(demo.main)
+from app.demo import __main__ as command, steps
+from severstal_xai.command import run
+names = [step.result.as_posix() for step in steps.STEPS]
+steps.STEPS = tuple(dataclasses.replace(step, command=("work", name)) for step, name in zip(steps.STEPS, names))
+run(command.main)
 """
 """The demo with its four steps done by the module `work` in the project's folder; each takes its flags, and heeds none."""
 WORK = """
@@ -148,7 +148,7 @@ def test_a_server_that_is_killed_leaves_no_process_and_no_demo_that_looks_whole(
         [
             sys.executable,
             "-c",
-            "import pathlib, sys, time; from app.building import Building\n"
+            "import pathlib, sys, time; from app.demo.building import Building\n"
             "Building(pathlib.Path(), (sys.executable, '-u', 'stand_in.py', '--watched'), 0).begin(); time.sleep(600)",
         ],
         cwd=home,

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app import demo
-from app.demo import STEPS, Step, command_of, do_step, is_whole
+from app.demo import __main__ as demo
+from app.demo import steps
+from app.demo.steps import STEPS, Step, command_of, do_step, is_whole
 from severstal_xai.errors import InputError
 
 NONE = Step("do it", ("no_such_module",), Path("result"), 1)
@@ -34,11 +35,11 @@ def test_all_steps_are_told_with_what_they_took(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "before").write_text("")
-    steps = (
+    planned = (
         Step("rest", ("no_such_module",), Path("before"), 1),
         Step("work", ("calendar", "2026", "1"), Path("after"), 1),
     )
-    monkeypatch.setattr(demo, "STEPS", steps)
+    monkeypatch.setattr(steps, "STEPS", planned)
     assert demo.main([]) == 0
     said = capsys.readouterr().out
     assert "done before  rest" in said

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from app.catalogue import CATALOGUE, EFFORTS, request_for
-from app.explanations import Failed, Finished, Found, Outcome, Passed, Request, Stage, Tell, explain
+from app.asking.catalogue import CATALOGUE, EFFORTS, request_for
+from app.asking.explanations import Failed, Finished, Found, Outcome, Passed, Request, Stage, Tell, explain
 from app.jobs import Cancelled, Jobs, Queued, Running, Wish, turn_order
 from explain.engines import choose_engine
 from explain.methods import METHODS

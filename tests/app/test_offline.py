@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app import loading
-from app.query import Query, to_address
+from app.review.query import Query, to_address
 from app.verdicts.address import VARIABLE
 from explain.methods import METHODS
 from severstal_xai.manifest import MANIFEST_FILE, Manifest, Split

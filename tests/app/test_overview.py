@@ -25,7 +25,7 @@ from app.overview import verdicts as judging
 from app.overview.comparison import answers_compared
 from app.overview.confusion import counts_of
 from app.overview.scores import in_words as scores_in_words
-from app.review import with_verdicts
+from app.review.rows import with_verdicts
 from app.verdicts.address import VARIABLE
 from app.verdicts.agreement import agreements
 from app.verdicts.readings import LOT, is_drawn, kinds_in_sight

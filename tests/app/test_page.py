@@ -20,9 +20,9 @@ from streamlit.testing.v1.element_tree import Selectbox
 from streamlit.util import calc_hash
 
 from app import loading, panels
-from app.account import Account, Step
-from app.explanations import Failed, Found, Outcome, Passed, Request, Tell
-from app.query import Answer
+from app.asking.explanations import Failed, Found, Outcome, Passed, Request, Tell
+from app.patch.account import Account, Step
+from app.review.query import Answer
 from app.verdicts import engines
 from app.verdicts.address import VARIABLE
 from app.verdicts.records import Kind

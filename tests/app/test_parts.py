@@ -1,7 +1,9 @@
 """The parts that need no Streamlit: folders, lists, outlines, explanations."""
 
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import nn
 
-from app import why
-from app.account import Account, Step
-from app.demo import STEPS
-from app.explanations import Failed, Finished, Found, Request, Stage, explain
+from app import loading
+from app.asking.explanations import Failed, Finished, Found, Request, Stage, explain
+from app.demo.steps import STEPS
 from app.folders import folders_from
 from app.jobs import Cancelled, Queued, Running
-from app.layers import Layer, Patchwork, as_data, outline_path
+from app.patch import why
+from app.patch.account import Account, Step
+from app.patch.layers import Layer, Patchwork, as_data, outline_path
 from explain.methods import METHODS
 from explain.methods.sise import SISE
 from severstal_xai.checkpoint import load_checkpoint
@@ -29,6 +32,13 @@ from severstal_xai.manifest import Manifest
 
 REQUEST = Request("sise", (), 0, "weights", "image")
 GREY = np.zeros((4, 4), dtype=np.uint8)
+
+
+def test_nothing_of_the_inspector_stands_in_for_a_library() -> None:
+    """Streamlit puts `app/` first on Python's path."""
+    ours = {place.stem for place in Path(loading.__file__).parent.iterdir()} - {"__init__", "__pycache__"}
+    assert "main" in ours
+    assert not ours & {*sys.stdlib_module_names, *packages_distributions()}
 
 
 def test_folders_are_the_demo_s_then_the_newest_run_s(tmp_path: Path) -> None:

@@ -10,10 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from app.explanations import Failed, Found
-from app.filters import in_words
+from app.asking.explanations import Failed, Found
 from app.jobs import Cancelled, Queued
-from app.query import Query
 from app.report.as_pdf import to_pdf
 from app.report.explained import Explained, explained
 from app.report.of_filter import Listed, Pictured, of_filter
@@ -21,7 +19,9 @@ from app.report.of_strip import of_strip
 from app.report.pictures import OPACITY, patch_heat, patch_picture
 from app.report.record import Report, Section, Table
 from app.report.strip_matter import Asked, Marked, Matter, StripWindow
-from app.review import known_of, narrowed, with_verdicts
+from app.review.filters import in_words
+from app.review.query import Query
+from app.review.rows import known_of, narrowed, with_verdicts
 from app.verdicts.readings import Sight
 from app.verdicts.records import Entry, Kind, Seen, Verdict
 from app.words import class_title, percent

@@ -13,8 +13,10 @@ from playwright.sync_api import Browser, Page, expect
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app import loading, report_buttons, report_sources
+from app import loading
 from app.judging import READER
+from app.report import buttons as report_buttons
+from app.report import sources as report_sources
 from app.report.of_strip import of_strip
 from app.report.record import Report
 from app.verdicts.address import VARIABLE

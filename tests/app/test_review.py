@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.query import ANY_VERDICT, NO_VERDICT, Answer, Query, Sort, from_address, to_address
-from app.review import FIRST_EVIDENCE, known_of, narrowed, with_verdicts
+from app.review.query import ANY_VERDICT, NO_VERDICT, Answer, Query, Sort, from_address, to_address
+from app.review.rows import FIRST_EVIDENCE, known_of, narrowed, with_verdicts
 from app.verdicts.readings import Lot, is_drawn, kinds_in_sight
 from app.verdicts.records import Kind
 from explain.evaluation.evidence import Group

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
-from app.query import NO_VERDICT, Answer, Query, Sort, from_text, to_text
-from app.shelf import BUILT_IN, chosen_of, shelf_of
+from app.review.query import NO_VERDICT, Answer, Query, Sort, from_text, to_text
+from app.review.shelf import BUILT_IN, chosen_of, shelf_of
 from app.verdicts.address import address_of
 from app.verdicts.engines import engine_for
 from app.verdicts.records import Kind, Seen, Verdict

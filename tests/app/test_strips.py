@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.strips import Strip, composed, read_whole, strips_of
+from app.strip.strips import Strip, composed, read_whole, strips_of
 from severstal_xai.errors import InputError
 from severstal_xai.files import sha256
 from severstal_xai.imaging import STRIP_SHAPE, encode_png

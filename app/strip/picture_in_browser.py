@@ -1,4 +1,4 @@
-"""The browser's half of `app.strip_picture`: HTML, CSS and JavaScript, without a build and without a request.
+"""The browser's half of `app.strip.picture`: HTML, CSS and JavaScript, without a build and without a request.
 
 Text from Python reaches the page as text and attributes only, never as HTML.
 """

@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app import filters, loading, messages
+from app import loading, messages
 from app.access.door import may
 from app.access.roles import Right
 from app.judging import READER
-from app.query import Query, to_text
-from app.shelf import BUILT_IN, Shelf, chosen_of, shelf_of
+from app.review import filters
+from app.review.query import Query, to_text
+from app.review.shelf import BUILT_IN, Shelf, chosen_of, shelf_of
 from app.verdicts.records import LONGEST_NAME, tidy_name
 from app.verdicts.saved_filters import Damaged, SavedFilter, add, put_into, remove, rename, saved_filters
 from app.verdicts.store import Store

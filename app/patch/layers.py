@@ -1,6 +1,6 @@
 """A patch's pictures side by side: the image, the heat over it, the ground truth's outline over both.
 
-The layers lie stacked in the browser (`app.layers_in_browser`), so opacity, outline, zoom and pan cost no
+The layers lie stacked in the browser (`app.patch.layers_in_browser`), so opacity, outline, zoom and pan cost no
 computation here. All layers are 256 x 256 pixels of the same patch, drawn at the same place and size: a
 heat's pixel lies on the image's pixel.
 """
@@ -16,10 +16,10 @@ import streamlit as st
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
-from app.explanations import Failed, Found
+from app.asking.explanations import Failed, Found
+from app.asking.progress import note, told
 from app.jobs import Cancelled, Queued, State
-from app.layers_in_browser import CSS, HTML, JS
-from app.progress import note, told
+from app.patch.layers_in_browser import CSS, HTML, JS
 from severstal_xai.overlay import Colour, heat_colours
 
 _COMPONENT = st.components.v2.component("severstal_xai_layers", html=HTML, css=CSS, js=JS)

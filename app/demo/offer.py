@@ -5,9 +5,9 @@ import streamlit as st
 from app import messages
 from app.access.door import may, why_not
 from app.access.roles import Right
-from app.building import AtWork, Broken, Building, Idle, State
-from app.demo import DEMO, STEPS
-from app.progress import duration
+from app.asking.progress import duration
+from app.demo.building import AtWork, Broken, Building, Idle, State
+from app.demo.steps import DEMO, STEPS
 
 _LOOKS_EVERY = 1.0
 """Seconds between two looks at how far it is."""
@@ -94,7 +94,7 @@ def told(state: AtWork) -> str:
     """Return how far the demo is, in words.
 
     Example:
-        >>> from app.building import Reached
+        >>> from app.demo.building import Reached
         >>> told(AtWork(Reached(3, 5, 8), 0.5, 61.0))
         'Step 3 of 4: train a small network and score it, 5 of 8. About 61 s left.'
     """

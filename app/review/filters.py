@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from app import messages, runs
-from app.query import (
+from app.review.query import (
     ANY_VERDICT,
     MOST_TEXT,
     NO_VERDICT,
@@ -21,7 +21,7 @@ from app.query import (
     from_address,
     to_address,
 )
-from app.queue_view import SHEET
+from app.review.sheets import SHEET
 from app.verdicts.records import Kind
 from app.words import class_title
 from explain.evaluation.evidence import Group

@@ -8,22 +8,23 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import judging, messages, progress
+from app import judging, messages
 from app.access.door import may, why_not
 from app.access.roles import Right
-from app.asking import Look
-from app.catalogue import CATALOGUE
+from app.asking import progress
+from app.asking.catalogue import CATALOGUE
+from app.asking.question import Look
 from app.jobs import State
 from app.loading import Remark
 from app.opening import Opened
-from app.query import Query
 from app.report.as_html import to_html
 from app.report.as_pdf import to_pdf
 from app.report.of_filter import MOST_PICTURES, of_filter
 from app.report.of_strip import of_strip
 from app.report.record import Report
-from app.report_sources import Tell, lines_of, listed, strip_matter
-from app.strip_subject import StripSubject
+from app.report.sources import Tell, lines_of, listed, strip_matter
+from app.review.query import Query
+from app.strip.subject import StripSubject
 from app.words import plain
 
 _MADE, _HEAT, _MISSING = "report made", "report_heat", "report_missing"

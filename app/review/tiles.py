@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from jaxtyping import Bool, UInt8
 
-from app.layers import as_css, outline_path, png_address
+from app.patch.layers import as_css, outline_path, png_address
 from severstal_xai.overlay import Colour
 
 _HTML = '<ul class="sheet"></ul>'

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.explanations import Request
+from app.asking.explanations import Request
 
 
 @dataclass(frozen=True)

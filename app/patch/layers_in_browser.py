@@ -1,4 +1,4 @@
-"""The browser's half of `app.layers` and `app.why`: HTML, CSS and JavaScript, without a build and without a request.
+"""The browser's half of `app.patch.layers` and `app.patch.why`: HTML, CSS and JavaScript, without a build and without a request.
 
 Text from Python reaches the page as text and attributes only, never as HTML.
 """

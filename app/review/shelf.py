@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from app.query import NO_VERDICT, Answer, Query, Sort, from_text
+from app.review.query import NO_VERDICT, Answer, Query, Sort, from_text
 from app.verdicts.saved_filters import Damaged, SavedFilter
 from explain.evaluation.evidence import Group
 from severstal_xai.errors import InputError

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.demo import DEMO, STEPS, Step, is_done, is_whole
+from app.demo.steps import DEMO, STEPS, Step, is_done, is_whole
 from severstal_xai.command import DONE
 
 _LOG = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from app.explanations import Failed, Stage
+from app.asking.explanations import Failed, Stage
 from app.jobs import Cancelled, Queued, Running, State
 
 _STAGES = {
@@ -27,7 +27,7 @@ def told(state: Queued | Running | Cancelled) -> str:
     """Return how a job stands, in words.
 
     Example:
-        >>> from app.explanations import Passed
+        >>> from app.asking.explanations import Passed
         >>> told(Queued(2)), told(Running(Stage.LOOKING, Passed(120, 1000), 44.2, None))
         ('Waiting for its turn: 2 explanations come before.', '120 of at most 1,000 steps, at most about 44 s left.')
     """

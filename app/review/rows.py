@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from app.query import ANY_VERDICT, NO_VERDICT, Answer, Query, Sort
+from app.review.query import ANY_VERDICT, NO_VERDICT, Answer, Query, Sort
 from explain.evaluation.evidence import Group
 from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.manifest import Manifest

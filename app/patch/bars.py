@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.layers import as_css
+from app.patch.layers import as_css
 from app.words import percent
 from severstal_xai.overlay import Colour
 

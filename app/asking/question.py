@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from app.catalogue import CATALOGUE, EFFORTS
+from app.asking.catalogue import CATALOGUE, EFFORTS
 from app.messages import NO_SUCH_QUESTION, problem
 from app.words import class_title
 from severstal_xai.classes import CLASSES, SOUND

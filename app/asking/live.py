@@ -8,10 +8,10 @@ from typing import TypeVar
 import streamlit as st
 
 from app import loading, panels
-from app.explanations import Found, Request
+from app.asking.explanations import Found, Request
+from app.asking.progress import at_work, is_unmade
 from app.fragments import draw_every
 from app.jobs import Running, State, Wish
-from app.progress import at_work, is_unmade
 from app.visitor import MOMENT, PATIENCE, POLL, visitor
 
 Key = TypeVar("Key", bound=Hashable)

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from app.account import Account, account_of
 from app.discretion import discreet
+from app.patch.account import Account, account_of
 from explain.engines import Engine, choose_engine
 from explain.explainer import Explainer
 from explain.methods import METHODS

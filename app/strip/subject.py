@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import UInt8
 
-from app import filters, loading
+from app import loading
 from app.discretion import discreet
-from app.layers import outline_path
 from app.opening import Opened
-from app.strip_picture import Outline
-from app.strips import Grey, Strip, composed, read_whole
+from app.patch.layers import outline_path
+from app.review import filters
+from app.strip.picture import Outline
+from app.strip.strips import Grey, Strip, composed, read_whole
 from app.words import class_title, inside
 from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.errors import InputError

@@ -5,19 +5,20 @@ from functools import partial
 
 import pandas as pd
 
-from app import filters, loading
-from app.asking import Look, usual_class
-from app.catalogue import CATALOGUE, EFFORTS, request_for
-from app.explanations import Request, explain
+from app import loading
+from app.asking.catalogue import CATALOGUE, EFFORTS, request_for
+from app.asking.explanations import Request, explain
+from app.asking.question import Look, usual_class
 from app.jobs import State, Wish
 from app.loading import Remark
 from app.opening import Opened
-from app.query import Query
 from app.report.explained import explained
 from app.report.of_filter import MOST_PICTURES, Listed, Pictured
 from app.report.provenance import Lines, provenance, sight
 from app.report.strip_matter import Asked, Marked, Matter, StripWindow
-from app.strip_subject import SeenWindow, Steel, StripSubject, in_words, steel_of
+from app.review import filters
+from app.review.query import Query
+from app.strip.subject import SeenWindow, Steel, StripSubject, in_words, steel_of
 from app.verdicts.readings import LOT, Sight, visible_to
 from app.visitor import visitor
 from severstal_xai.errors import InputError

@@ -1,6 +1,6 @@
 """A whole strip on the page: the steel as it is, and below it the heat of its windows; a click on a window opens it.
 
-As in `app.layers` the pictures lie stacked in the browser: opacity and outlines cost nothing here, and a window's heat lies on
+As in `app.patch.layers` the pictures lie stacked in the browser: opacity and outlines cost nothing here, and a window's heat lies on
 the window's pixels.
 """
 
@@ -13,8 +13,8 @@ import streamlit as st
 from jaxtyping import UInt8
 
 from app.jobs import Queued, Running
-from app.layers import SCALE, Layer, as_css, legend, picture, png_address
-from app.strip_in_browser import CSS, HTML, JS
+from app.patch.layers import SCALE, Layer, as_css, legend, picture, png_address
+from app.strip.picture_in_browser import CSS, HTML, JS
 from severstal_xai.overlay import Colour
 from severstal_xai.strips import PATCH_SIZE, STRIP_WIDTH
 
@@ -53,7 +53,7 @@ class Outline:
     """The ground truth of one class on the strip.
 
     Args:
-        path: SVG, in the strip's pixels, as `app.layers.outline_path` gives it.
+        path: SVG, in the strip's pixels, as `app.patch.layers.outline_path` gives it.
         colour: The class's.
         title: The class's.
     """

@@ -10,11 +10,11 @@ from typing import Any
 import streamlit as st
 import torch
 
-from app.account import Account, Levels, Step
-from app.explanations import Failed, Found
+from app.asking.explanations import Failed, Found
 from app.jobs import Cancelled, State
-from app.layers import Layer, Patchwork, base_data, picture, png_address
-from app.layers_in_browser import CSS, HTML, JS
+from app.patch.account import Account, Levels, Step
+from app.patch.layers import Layer, Patchwork, base_data, picture, png_address
+from app.patch.layers_in_browser import CSS, HTML, JS
 from app.words import class_title, percent, plain
 from explain.engines import usual_engine
 from severstal_xai.overlay import heat_colours

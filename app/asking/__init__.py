@@ -1,0 +1,1 @@
+"""Asking why: what can be asked for, the question, and how the answers stand while they are made."""

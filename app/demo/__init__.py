@@ -1,0 +1,1 @@
+"""The demo: the commands in a row, as a command and at one click."""

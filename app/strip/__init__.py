@@ -1,0 +1,1 @@
+"""A whole strip: what is known of it, and its picture."""
