@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from app.access.guard import guards
+from app.access.roles import Right
 from app.links import Address, Links, Open
 
 _STYLE = """<style>
@@ -19,6 +20,11 @@ _STYLE = """<style>
 .st-key-live [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 </style>"""
 """What is drawn anew all the while must not pale each time, as Streamlit has it for what is about to change."""
+
+_NO_FILES = """<style>
+[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }
+</style>"""
+"""Streamlit's tables offer themselves as a file, to everybody."""
 
 _PAGES = "app.opening"
 """What each page begins with. Its import brings torch and pandas: 10 s and more on a busy machine."""
@@ -53,6 +59,8 @@ def main() -> None:
         if not is_let_in:
             door.say_why_not_let_in()
             st.stop()
+        if not door.may(Right.EXPORT):
+            st.html(_NO_FILES)
         with st.sidebar:
             door.draw_visitor()
         loading.jobs().turn(visitor())

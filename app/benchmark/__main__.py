@@ -93,6 +93,7 @@ def measure(
             outcome.NARROWED: clicks.queue_narrowed(*asked, _headings(manifest)),
             outcome.SCROLLED: clicks.queue_scrolled(*asked),
             outcome.FIRST: clicks.first_maps(*asked),
+            outcome.FIRST_OF_ANY: clicks.first_maps_of_any(*asked),
         }
         page.goto("about:blank")
         wrong = mixed_up(browser, inspector, manifest, checkpoint, test[-settings.sessions :])

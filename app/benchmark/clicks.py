@@ -19,6 +19,7 @@ _PAUSE = 1000
 """Milliseconds between a page at rest and the next click."""
 _QUICK = "method=grad_cam&compare=none"
 _TEST = "split=test&sort=name"
+_TRAIN = "split=train&sort=name"
 _TENTHS = 10
 
 _TIMED = """
@@ -70,20 +71,13 @@ def strips_once_more(page: "Page", inspector: Served, clicks: int) -> list[float
 
 
 def first_maps(page: "Page", inspector: Served, clicks: int) -> list[float]:
-    """Ask for SISE on patches for which nobody has asked, and time until a map of it is there, be it a first one."""
-    address = f"{inspector.address}/patch?compare=none&{_TEST}&reverse=yes"
-    _open(page, f"{address}&method=grad_cam")
-    names = [_subject(page)]
-    for _ in range(clicks):
-        _go(page, "Next")
-        names.append(_subject(page))
-    page.goto(f"{address}&method=sise")
-    page.get_by_alt_text("heat of SISE").first.wait_for()
-    times = []
-    for name in names[1:]:
-        page.wait_for_timeout(_PAUSE)
-        times.append(_timed(page, "Next", [f"^{re.escape(name)} with (the|a first) heat of SISE"]))
-    return times
+    """Ask for SISE alone on patches for which nobody has asked, and time until a map of it is there, be it a first one."""
+    return _first_heats(page, f"{inspector.address}/patch?compare=none&{_TEST}&reverse=yes", "SISE", clicks)
+
+
+def first_maps_of_any(page: "Page", inspector: Served, clicks: int) -> list[float]:
+    """As `first_maps`, on the page as it opens, two methods side by side: until a map of either is there."""
+    return _first_heats(page, f"{inspector.address}/patch?{_TRAIN}", ".*", clicks)
 
 
 def queue_narrowed(
@@ -153,6 +147,16 @@ def _there_and_back(page: "Page", address: str, clicks: int) -> list[float]:
         _go(page, "Next")
         shown.append(_heats(page))
     return [_timed(page, "Previous", [f"^{re.escape(heat)}$" for heat in heats]) for heats in shown[-2::-1]]
+
+
+def _first_heats(page: "Page", address: str, method: str, clicks: int) -> list[float]:
+    page.goto(address)
+    page.get_by_alt_text(re.compile(f"heat of {method}")).first.wait_for()
+    times = []
+    for _ in range(clicks):
+        before = re.escape(_subject(page))
+        times.append(_timed(page, "Next", [f"^(?!{before} )Patch .* with (the|a first) heat of {method}"]))
+    return times
 
 
 def _open(page: "Page", address: str) -> None:

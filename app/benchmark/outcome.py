@@ -11,8 +11,9 @@ PATCH = "cached patch"
 STRIP = "cached strip"
 NARROWED = "queue narrowed"
 SCROLLED = "queue scrolled, longest frame"
-FIRST = "first map of SISE"
-TARGETS = {PATCH: 300, STRIP: 500, NARROWED: 500, SCROLLED: 500, FIRST: 2000}
+FIRST = "first map of SISE, alone"
+FIRST_OF_ANY = "first map on the page as it opens"
+TARGETS = {PATCH: 300, STRIP: 500, NARROWED: 500, SCROLLED: 500, FIRST: 2000, FIRST_OF_ANY: 2000}
 """Milliseconds, as the inspector's requirements say for two cores."""
 
 

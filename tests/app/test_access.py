@@ -539,6 +539,39 @@ def test_a_viewer_is_told_why_there_is_no_report_to_take_away(open_page: Any, at
         assert ("report pdf" in [button.key for button in page.button]) != may_not
 
 
+def test_a_viewer_takes_nothing_away_of_new_strips_either(open_page: Any, made_data: Manifest) -> None:
+    strip = made_data.patches[0]
+    upload = ("a.png", (made_data.root / strip.image).read_bytes(), "image/png")
+    for who, may_not in (("vera", True), ("ida", False)):
+        page = open_page("new", **person(f"{who}@mill.example"))
+        page.file_uploader[0].set_value([upload]).run()
+        assert not page.exception
+        assert page.dataframe[0].value["file"].tolist() == ["a.png"]
+        labels = {one.proto.label for one in page.get("download_button")}
+        assert ("Results (CSV)" in labels) != may_not
+        assert ("Your role lets you look, but not take files away" in words(page)) == may_not
+
+
+@pytest.mark.parametrize("at", ["queue", "new"])
+def test_a_viewers_tables_offer_no_file(open_page: Any, at: str) -> None:
+    for who, hidden in (("vera", True), ("ida", False)):
+        page = open_page(at, **person(f"{who}@mill.example"))
+        styles = [one.proto.body for one in page.get("html")]
+        assert any("Download as CSV" in style for style in styles) == hidden
+
+
+def test_who_is_no_admin_is_told_who_may_build_the_demo(
+    open_page: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["app/main.py"])
+    for who, may_build in (("ida", False), ("ada", True)):
+        page = open_page("", **person(f"{who}@mill.example"))
+        assert "There is nothing to show yet" in words(page)
+        assert ("demo_build" in [button.key for button in page.button]) == may_build
+        assert ("Only an admin may change this" in words(page)) != may_build
+
+
 def test_a_viewer_opens_saved_filters_and_saves_none(open_page: Any) -> None:
     page = open_page("queue", **person("vera@mill.example"))
     assert "Your role lets you open saved filters, but not save any" in words(page)

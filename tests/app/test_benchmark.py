@@ -38,7 +38,7 @@ def test_what_is_told_is_the_median_the_longest_and_how_many_were_in_time() -> N
     )
     lines = told(outcome).splitlines()
     assert "| cached patch | 3 | 300 | 301 | 300 | 2 of 3 |" in lines
-    assert "| first map of SISE | 2 | 2250 | 2500 | 2000 | 1 of 2 |" in lines
+    assert "| first map of SISE, alone | 2 | 2250 | 2500 | 2000 | 1 of 2 |" in lines
     assert any(line.startswith("20 sessions at once, two maps each: 1 differed") for line in lines)
     assert lines[-1].endswith("changed by +2 MB.")
 

@@ -150,6 +150,12 @@ def test_a_viewer_looks_but_cannot_judge_and_goes_when_the_role_is_taken_away(
     expect(visitor.get_by_text("Your role lets you look, but not judge", exact=False)).to_be_visible()
     expect(visitor.get_by_role("button", name="Save verdict")).to_have_count(0)
     expect(visitor.get_by_alt_text("Patch strip13_0 with the heat of Grad-CAM", exact=False)).to_be_visible()
+    visitor.get_by_role("link", name="Review queue").click()
+    visitor.get_by_test_id("stDataFrame").hover()
+    expect(visitor.get_by_role("button", name="Search")).to_be_visible()
+    expect(visitor.get_by_role("button", name="Download as CSV")).to_be_hidden()
+    visitor.go_back()
+    expect(visitor.get_by_role("heading", name="Patch strip13_0")).to_be_visible()
     before = mill.secrets.read_text()
     try:
         mill.secrets.write_text(before.replace("vera@", "somebody@"))
