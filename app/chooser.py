@@ -1,11 +1,12 @@
 """The panel where a patch or a strip is chosen: the filters that are changed most, a list, previous and next.
 
 The list is the review queue's, in its order. The address holds the choice (`?patch=NAME`), so that a view can be shared and there
-is one truth. It wins over the filters: what they would hide resets them. A filter that the user changes clears it.
+is one truth. It wins over the filters: what they would hide resets them. But what is hidden for its verdict alone stays in its place: it was
+judged just now, and the next one is to follow. A filter that the user changes clears the choice.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import streamlit as st
@@ -60,11 +61,12 @@ _STRIPS = _Kind(
 )
 
 
-def choose_patch(known: pd.DataFrame) -> str | None:
+def choose_patch(known: pd.DataFrame, query: Query) -> str | None:
     """Let the user choose a patch.
 
     Args:
         known: What is known of the patches, as `app.review.rows.narrowed` takes it.
+        query: What the address narrows them to.
 
     Returns:
         Its name; None where the address names no patch of these, or where no patch passes the filters.
@@ -78,10 +80,10 @@ def choose_patch(known: pd.DataFrame) -> str | None:
         label, answer = classes[name]
         return f"{name} · class {label}" + (f" → {answer}" if answer != label else "")
 
-    return _choose(known, _PATCHES, described)
+    return _choose(known, query, _PATCHES, described)
 
 
-def choose_strip(known: pd.DataFrame) -> str | None:
+def choose_strip(known: pd.DataFrame, query: Query) -> str | None:
     """Let the user choose a strip among those of which a patch passes the filters; as `choose_patch`."""
     labels: dict[str, set[int]] = {}
     for strip, label in zip(known["strip"].tolist(), known["label"].tolist(), strict=True):
@@ -94,7 +96,7 @@ def choose_strip(known: pd.DataFrame) -> str | None:
             return f"{name} · sound"
         return f"{name} · class {' and '.join(map(str, sorted(marked)))}"
 
-    return _choose(known, _STRIPS, described)
+    return _choose(known, query, _STRIPS, described)
 
 
 def say_why_no_patch() -> None:
@@ -115,10 +117,10 @@ def _say_why(kind: _Kind) -> None:
         problem(kind.unknown, named)
 
 
-def _choose(known: pd.DataFrame, kind: _Kind, described: Callable[[str], str]) -> str | None:
+def _choose(known: pd.DataFrame, query: Query, kind: _Kind, described: Callable[[str], str]) -> str | None:
     st.subheader(f"Choose a {kind.word}", anchor=False)
-    query, named = filters.query_of_the_address(), st.query_params.get(kind.word)
-    names = kind.names(narrowed(known, query))
+    named = st.query_params.get(kind.word)
+    names = _names(known, query, kind, named)
     if named is not None and named not in names:
         rows = known[kind.of(known) == named]
         if len(rows):
@@ -133,6 +135,15 @@ def _choose(known: pd.DataFrame, kind: _Kind, described: Callable[[str], str]) -
     chosen = named if named in names else None
     _list(kind, names, chosen, described)
     return chosen
+
+
+def _names(known: pd.DataFrame, query: Query, kind: _Kind, named: str | None) -> list[str]:
+    """Return the names that pass, in the query's order; and the one of the address in its place, where its verdict alone hides it."""
+    names = kind.names(narrowed(known, query))
+    if named is None or named in names:
+        return names
+    there = {*names, named}
+    return [name for name in kind.names(narrowed(known, replace(query, verdict=None))) if name in there]
 
 
 def _tell_the_rest(query: Query) -> None:

@@ -1,4 +1,7 @@
-"""The panel where an inspector judges a patch: what was said of it, what to say, and how to take it back."""
+"""The panel where an inspector judges a patch: what was said of it, what to say, and how to take it back.
+
+What is written and not saved yet is kept for its patch as long as the session lasts.
+"""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -159,6 +162,7 @@ def _ask(store: Store, seen: Seen, reader: str) -> None:
         kinds,
         format_func=lambda one: str(KIND_WORDS[one]),
         key=f"{_KIND} {seen.patch}",
+        persist_state="session",
         help="The marks are what people said of the patch before, not what the model says.",
     )
     if kind is None:
@@ -170,13 +174,17 @@ def _ask(store: Store, seen: Seen, reader: str) -> None:
         label = st.selectbox(
             "Which class it is",
             others,
+            index=None,
+            placeholder="Choose the class",
             format_func=class_title,
             key=f"{_LABEL} {seen.patch}",
+            persist_state="session",
             help="The class that is right. Where the steel is sound, say “not a defect” instead.",
         )
     st.text_area(
         "Note",
         key=f"{_NOTE} {seen.patch}",
+        persist_state="session",
         max_chars=LONGEST_NOTE,
         height=68,
         placeholder="If there is anything to add",
@@ -188,6 +196,7 @@ def _ask(store: Store, seen: Seen, reader: str) -> None:
         key="verdict_save",
         on_click=_save,
         args=(store, seen, reader, kind, label),
+        disabled=kind == Kind.WRONG_CLASS and label is None,
         help="Kept with your name, the time, and what is in sight: the model's answer and the map.",
     )
 
@@ -215,8 +224,8 @@ def _append(store: Store, patch: str, make: Callable[[], Verdict]) -> None:
         if not isinstance(error, StoreAway):
             st.session_state.pop(pending, None)
         return
-    for name in (_KIND, _LABEL, _NOTE):
-        st.session_state.pop(f"{name} {patch}", None)
+    for name, empty in ((_KIND, None), (_LABEL, None), (_NOTE, "")):
+        st.session_state[f"{name} {patch}"] = empty  # taken out alone, the browser would keep its own
     st.session_state.pop(pending, None)
 
 

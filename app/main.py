@@ -10,7 +10,6 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from app.access.guard import guards
-from app.access.roles import Right
 from app.links import Address, Links, Open
 
 _STYLE = """<style>
@@ -18,13 +17,10 @@ _STYLE = """<style>
 [data-testid="stSidebarHeader"] { height: 2.2rem; margin-bottom: 0; }
 [data-testid="stSidebarUserContent"] .stVerticalBlock { gap: 0.65rem; }
 .st-key-live [data-stale="true"] { opacity: 1 !important; transition: none !important; }
-</style>"""
-"""What is drawn anew all the while must not pale each time, as Streamlit has it for what is about to change."""
-
-_NO_FILES = """<style>
 [data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }
 </style>"""
-"""Streamlit's tables offer themselves as a file, to everybody."""
+"""What is drawn anew all the while must not pale each time, as Streamlit has it for what is about to change. And its tables offer
+themselves as a file, to whoever looks, with names that a spreadsheet takes for formulas: files are the pages' own."""
 
 _PAGES = "app.opening"
 """What each page begins with. Its import brings torch and pandas: 10 s and more on a busy machine."""
@@ -37,13 +33,14 @@ def main() -> None:
         with st.spinner("The inspector is starting: the first page takes a while …"):
             importlib.import_module(_PAGES)
     # Here: the server imports this file before it answers, and before there is a Streamlit for the pages' caches to lie in.
-    from app import loading, messages, runs  # noqa: PLC0415
+    from app import history, loading, messages, runs  # noqa: PLC0415
     from app.access import door  # noqa: PLC0415
     from app.fragments import forget_what_was_drawn_before  # noqa: PLC0415
     from app.views import new_strips, overview, patch, review_queue, strip  # noqa: PLC0415
     from app.visitor import visitor  # noqa: PLC0415
 
-    st.html(_STYLE)
+    st.html(_STYLE + f"<style>{history.STYLE}</style>")
+    history.count_clicks()
     pages: dict[str, StreamlitPage] = {}
     links = Links(**{name: _door(pages, name) for name in ("strip", "patch", "queue")})
     pages["strip"] = st.Page(partial(strip.show, links), title="Strip", url_path="strip", default=True)
@@ -59,8 +56,6 @@ def main() -> None:
         if not is_let_in:
             door.say_why_not_let_in()
             st.stop()
-        if not door.may(Right.EXPORT):
-            st.html(_NO_FILES)
         with st.sidebar:
             door.draw_visitor()
         loading.jobs().turn(visitor())

@@ -23,17 +23,22 @@ class Advice:
         title: The problem, in a sentence.
         text: What it means and what helps.
         commands: What to type, one command a line.
+        is_logged: Whether it is for who runs the inspector, too: whatever says it to a user writes it into the log.
     """
 
     title: str
     text: str
     commands: tuple[str, ...] = ()
+    is_logged: bool = False
 
 
 _START = "streamlit run app/main.py -- --data data/patches --run runs/NAME"
 
 WRONG_START = Advice(
-    "The inspector was started with an argument that it does not know.", "Start it like this:", (_START,)
+    "The inspector was started with an argument that it does not know.",
+    "Start it like this:",
+    (_START,),
+    True,
 )
 DEMO_BROKEN = Advice(
     "The demo could not be built.",
@@ -66,8 +71,12 @@ NO_EVALUATION = Advice(
     ("python -m explain.evaluate --run runs/NAME --data data/patches",),
 )
 NO_COMPARISON = Advice(
-    "The two runs cannot be compared.",
+    "The two runs' answers cannot be compared.",
     "Both need what training writes at its end, and the same data.",
+)
+NO_COMPARED_MAPS = Advice(
+    "The two runs' reasons cannot be compared.",
+    "Both need an evaluation of their maps, which `python -m explain.evaluate` makes, of the same patches.",
 )
 NO_SUCH_QUESTION = Advice(
     "The address asks for what there is not.",
@@ -128,11 +137,13 @@ NO_THRESHOLDS_YET = Advice(
 )
 STORE_AWAY = Advice(
     "The verdicts cannot be read or written now.",
-    "The rest of the page works without them. What was saved is safe. Ask who runs the inspector whether its database is there.",
+    "The rest of the page works without them. Ask who runs the inspector whether its database is there and whole: its log says what is wrong.",
+    is_logged=True,
 )
 FILTERS_AWAY = Advice(
     "Saved filters cannot be read or written now.",
-    "The built-in ones work without them, and what was saved is safe. Ask who runs the inspector whether its database is there.",
+    "The built-in ones work without them. Ask who runs the inspector whether its database is there and whole: its log says what is wrong.",
+    is_logged=True,
 )
 NO_SUCH_UPLOAD = Advice(
     "This upload is not here.",
@@ -197,6 +208,7 @@ def no_model(data: Path, run: Path) -> Advice:
 
 def problem(advice: Advice, detail: str = "") -> None:
     """Say that the page cannot show what was asked for, why, and what to do next; of a path outside the folders the name alone."""
+    _log(advice, detail)
     st.error(f"**{advice.title}**" + (f"  \n{plain(discreet(detail))}" if detail else ""))
     st.write(advice.text)
     if advice.commands:
@@ -212,7 +224,13 @@ def hint(advice: Advice) -> None:
 
 def warn(advice: Advice, detail: str = "") -> None:
     """Say that what the page shows is to be taken with care, and why."""
+    _log(advice, detail)
     st.warning(f"**{advice.title}** {advice.text}" + (f"  \n{plain(discreet(detail))}" if detail else ""))
+
+
+def _log(advice: Advice, detail: str) -> None:
+    if advice.is_logged:
+        _LOG.error("%s %s", advice.title, detail)
 
 
 @contextmanager

@@ -86,6 +86,7 @@ class Uploads:
     _offered: dict[str, _Taken | Refused] = field(default_factory=dict)
     _listed: set[str] = field(default_factory=set)
     _beyond: set[str] = field(default_factory=set)
+    _beyond_before: int = 0
 
     def offer(self, number: str, name: str, content: bytes) -> None:
         """Take a file, or note why not.
@@ -127,6 +128,7 @@ class Uploads:
     def begin_anew(self) -> None:
         """Note that the browser's list is a new one, empty; what was taken stays."""
         self._listed.clear()
+        self._beyond_before += len(self._beyond)
         self._beyond.clear()
 
     def forget_all(self) -> None:
@@ -134,6 +136,7 @@ class Uploads:
         self._offered.clear()
         self._listed.clear()
         self._beyond.clear()
+        self._beyond_before = 0
 
     def _taken(self) -> list[_Taken]:
         return [one for one in self._offered.values() if isinstance(one, _Taken)]
@@ -150,9 +153,10 @@ class Uploads:
         return wrong + each_once(one.image for one in self._taken())[1] + self._more()
 
     def _more(self) -> list[Refused]:
-        if not self._beyond:
+        beyond = self._beyond_before + len(self._beyond)
+        if not beyond:
             return []
-        count = "1 more file" if len(self._beyond) == 1 else f"{len(self._beyond)} more files"
+        count = "1 more file" if beyond == 1 else f"{beyond} more files"
         return [
             Refused(
                 count, f"{self.most_files} files are here, expected at most so many at a time; not looked at"

@@ -100,7 +100,7 @@ def draw(opened: Opened, split: Split | None) -> str | None:
     clicked = None
     with told(messages.NO_COMPARISON, other):
         clicked = _draw_answers(opened, split, other, titles)
-    with told(messages.NO_COMPARISON, other, own):
+    with told(messages.NO_COMPARED_MAPS, other, own):
         _draw_explanations(results.comparison(other, own), titles)
     return clicked
 

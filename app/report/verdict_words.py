@@ -43,7 +43,7 @@ def in_full(sight: Sight | None) -> tuple[Table, ...]:
     if sight is None or not sight.entries:
         return ()
     columns = (
-        Column("Record", 0.7),
+        Column("Record", 0.9),
         Column("When", 1.6),
         Column("Who", 1.8),
         Column("Verdict", 2.0),

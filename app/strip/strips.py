@@ -79,6 +79,6 @@ def read_whole(folder: Path, strip: Strip, greys: Mapping[int, Grey]) -> UInt8[n
         for index, grey in greys.items():
             if not np.array_equal(cut(whole, strip.windows[index]), grey):
                 raise InputError(
-                    f"window {index} differs from patch {strip.patches[index].patch}, expected the image it was cut from"
+                    f"window {index + 1} differs from patch {strip.patches[index].patch}, expected the image it was cut from"
                 )
     return whole

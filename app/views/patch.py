@@ -48,11 +48,12 @@ def show(links: Links) -> None:
     """Draw the page."""
     opened = open_all()
     manifest, checkpoint = opened.manifest, opened.checkpoint
+    query = filters.query_of_the_address()
     with st.sidebar:
         reader = judging.reader_now()
         kinds, _ = loading.kinds_of_verdicts(reader)
         ways = st.container()
-        name = choose_patch(with_verdicts(opened.known, kinds))
+        name = choose_patch(with_verdicts(opened.known, kinds), query)
         with ways:
             _ways_back(opened, links, name)
         patch = None if name is None else manifest.find(name)

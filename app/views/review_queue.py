@@ -50,7 +50,7 @@ _COLUMNS = {
         width="medium",
         help="Is the answer right, and does the evidence lie on the marked defect?",
     ),
-    "verdict": st.column_config.TextColumn("Verdicts", help="What inspectors said of it."),
+    "verdict": st.column_config.TextColumn("Verdicts", width=110, help="What inspectors said of it."),
     "flagged": st.column_config.CheckboxColumn("Flagged", help="By the thresholds of the operating point."),
     "margin": st.column_config.NumberColumn(
         "Margin", help="How much likelier the answer is than the second class.", format="percent"

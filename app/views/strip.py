@@ -34,9 +34,10 @@ _CLICKED = "clicked window"
 def show(links: Links) -> None:
     """Draw the page."""
     opened = open_all()
+    query = query_of_the_address()
     kinds, more = loading.kinds_of_verdicts(judging.reader_now())
     with st.sidebar:
-        name = choose_strip(with_verdicts(opened.known, kinds))
+        name = choose_strip(with_verdicts(opened.known, kinds), query)
         look_of = st.container()
         panels.provenance(opened.folders, opened.checkpoint, opened.manifest)
     tell_what_is_missing(opened, more)

@@ -552,14 +552,6 @@ def test_a_viewer_takes_nothing_away_of_new_strips_either(open_page: Any, made_d
         assert ("Your role lets you look, but not take files away" in words(page)) == may_not
 
 
-@pytest.mark.parametrize("at", ["queue", "new"])
-def test_a_viewers_tables_offer_no_file(open_page: Any, at: str) -> None:
-    for who, hidden in (("vera", True), ("ida", False)):
-        page = open_page(at, **person(f"{who}@mill.example"))
-        styles = [one.proto.body for one in page.get("html")]
-        assert any("Download as CSV" in style for style in styles) == hidden
-
-
 def test_who_is_no_admin_is_told_who_may_build_the_demo(
     open_page: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -128,6 +128,14 @@ def test_who_clicks_a_window_of_a_strip_gets_its_patch_and_finds_back(page: Page
     page.get_by_role("button", name="Its strip").click()
     expect(page.get_by_role("heading", name="Strip strip33")).to_be_visible()
     assert sorted(page.url.partition("?")[2].split("&")) == ["label=3", "strip=strip33"]
+    page.go_back()
+    expect(page.get_by_role("heading", name="Patch strip33_0")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Strip strip33")).to_be_visible()
+    page.go_forward()
+    expect(page.get_by_role("heading", name="Patch strip33_0")).to_be_visible()
+    page.go_forward()
+    expect(page.get_by_role("heading", name="Strip strip33")).to_be_visible()
     page.get_by_role("link", name="Review queue").click()
     expect(page.get_by_role("heading", name="5 patches of 20")).to_be_visible()
 

@@ -131,6 +131,12 @@ def answer(data: Manifest, run: Path, predicted: list[int]) -> None:
     write_predictions(run / PREDICTIONS_FILE, table, weights)
 
 
+def drawings(page: AppTest) -> list[str]:
+    """The components that draw something; one on every page counts clicks."""
+    names = [one.proto.component_name for one in page.get("bidi_component")]
+    return [name for name in names if "history" not in name]
+
+
 def words(page: AppTest) -> str:
     """All that the page says outside the components."""
     kinds = (page.error, page.warning, page.info, page.subheader, page.markdown, page.caption, page.code)
@@ -208,7 +214,7 @@ def test_an_address_of_no_patch_shows_no_patch(
 ) -> None:
     page = open_page(made_data.root, planted_run, address="../../etc/passwd")
     assert "names a patch that is not in this data" in words(page)
-    assert not page.get("bidi_component")
+    assert not drawings(page)
     page.selectbox(key="chosen patch").select("strip23_0").run()
     assert page.query_params["patch"] == "strip23_0"
     assert "not in this data" not in words(page)
@@ -400,7 +406,7 @@ def opened_section(page: AppTest) -> AppTest:
 
 def steps(page: AppTest) -> list[str]:
     """The data of the section's pictures, as JSON."""
-    found = [element.proto for element in page.get("bidi_component")]
+    found = [one.proto for one in page.get("bidi_component") if "history" not in one.proto.component_name]
     return [str(one) for one in found if "steps" in one.component_name]
 
 
@@ -566,7 +572,7 @@ def test_what_the_address_asks_wrongly_is_refused_in_words(
     page = open_page(made_data.root, planted_run, **wrong)
     assert not page.exception
     assert "asks for what there is not" in page.error[0].value
-    assert not page.get("bidi_component")
+    assert not drawings(page)
     name = next(iter(wrong))
     if page.selectbox(key="method").value:
         return
@@ -582,6 +588,8 @@ def test_a_verdict_is_kept_with_what_was_in_sight_and_can_be_taken_back(
     page.text_input(key="reader").set_value("  Anna  M.").run()
     assert "Nobody has judged this patch yet" in words(page)
     page.button_group(key="verdict_kind strip33_0").set_value(Kind.WRONG_CLASS).run()
+    assert page.selectbox(key="verdict_label strip33_0").value is None
+    assert page.button(key="verdict_save").disabled
     page.selectbox(key="verdict_label strip33_0").select(4).run()
     page.text_area(key="verdict_note strip33_0").set_value("a torn plate *").run()
     page.button(key="verdict_save").click().run()
@@ -605,6 +613,42 @@ def test_a_verdict_is_kept_with_what_was_in_sight_and_can_be_taken_back(
     page.button(key="verdict_undo").click().run()
     assert "takes record 1 back" in words(page)
     assert not open_store(str(verdicts)).current()
+
+
+def test_what_is_not_saved_yet_waits_at_its_patch(
+    open_page: Any, made_data: Manifest, planted_run: Path, verdicts: Path
+) -> None:
+    page = open_page(made_data.root, planted_run, address="strip33_0")
+    page.text_input(key="reader").set_value("Anna").run()
+    page.button_group(key="verdict_kind strip33_0").set_value(Kind.WRONG_CLASS).run()
+    page.selectbox(key="verdict_label strip33_0").select(4).run()
+    page.text_area(key="verdict_note strip33_0").set_value("half a note").run()
+    page.button(key="Previous patch").click().run()
+    assert not page.text_area
+    page.button(key="Next patch").click().run()
+    assert page.text_area(key="verdict_note strip33_0").value == "half a note"
+    assert page.selectbox(key="verdict_label strip33_0").value == 4
+    assert not page.button(key="verdict_save").disabled
+
+
+def test_who_works_through_what_nobody_judged_goes_on_with_the_next_of_it(
+    open_page: Any, made_data: Manifest, planted_run: Path, verdicts: Path
+) -> None:
+    page = open_page(made_data.root, planted_run, verdict="none", split="all", sort="name", label="3")
+    names = page.selectbox(key="chosen patch").options
+    page.text_input(key="reader").set_value("Anna").run()
+    page.button(key="Next patch").click().run()
+    judged = page.query_params["patch"][0]
+    page.button_group(key=f"verdict_kind {judged}").set_value(Kind.AGREE).run()
+    page.button(key="verdict_save").click().run()
+    assert page.query_params["patch"] == [judged]
+    assert page.query_params["verdict"] == ["none"]
+    assert page.query_params["label"] == ["3"]
+    assert page.selectbox(key="chosen patch").options == names
+    page.button(key="Next patch").click().run()
+    assert page.query_params["patch"] != [judged]
+    left = page.selectbox(key="chosen patch").options
+    assert left == [name for name in names if not name.startswith(judged)]
 
 
 def test_a_verdict_that_cannot_be_saved_stays_on_the_page(
@@ -708,4 +752,4 @@ def test_a_strip_goes_on_to_the_next_and_a_damaged_patch_leaves_the_others(
 def test_an_address_of_no_strip_shows_none(open_page: Any, made_data: Manifest, planted_run: Path) -> None:
     page = open_page(made_data.root, planted_run, at="", strip="../../etc/passwd")
     assert "names a strip that is not in this data" in words(page)
-    assert not page.get("bidi_component")
+    assert not drawings(page)

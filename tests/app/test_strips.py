@@ -71,7 +71,7 @@ def test_a_whole_strip_is_the_one_that_its_patches_were_cut_from(
     other = GREY.copy()
     other[7, 900] += 1
     (tmp_path / "a.png").write_bytes(encode_png(other))
-    with pytest.raises(InputError, match="window 3 differs from patch a_3"):
+    with pytest.raises(InputError, match="window 4 differs from patch a_3"):
         read_whole(tmp_path, strip, greys(strip))
     (tmp_path / "a.png").write_bytes(encode_png(GREY[:, :800]))
     with pytest.raises(InputError, match=r"a\.png: .*800"):
