@@ -33,14 +33,14 @@ def main() -> None:
         with st.spinner("The inspector is starting: the first page takes a while …"):
             importlib.import_module(_PAGES)
     # Here: the server imports this file before it answers, and before there is a Streamlit for the pages' caches to lie in.
-    from app import history, loading, messages, runs  # noqa: PLC0415
+    from app import browser, loading, messages, runs  # noqa: PLC0415
     from app.access import door  # noqa: PLC0415
     from app.fragments import forget_what_was_drawn_before  # noqa: PLC0415
     from app.views import new_strips, overview, patch, review_queue, strip  # noqa: PLC0415
     from app.visitor import visitor  # noqa: PLC0415
 
-    st.html(_STYLE + f"<style>{history.STYLE}</style>")
-    history.count_clicks()
+    st.html(_STYLE + f"<style>{browser.STYLE}</style>")
+    browser.listen()
     pages: dict[str, StreamlitPage] = {}
     links = Links(**{name: _door(pages, name) for name in ("strip", "patch", "queue")})
     pages["strip"] = st.Page(partial(strip.show, links), title="Strip", url_path="strip", default=True)

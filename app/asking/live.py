@@ -8,6 +8,7 @@ from typing import TypeVar
 import streamlit as st
 
 from app import loading, panels
+from app.asking.catalogue import CATALOGUE
 from app.asking.explanations import Found, Request
 from app.asking.progress import at_work, is_unmade
 from app.fragments import draw_every
@@ -23,14 +24,26 @@ _BETWEEN = 0.05
 def ask(requests: Mapping[Key, Request], wishes: Sequence[Wish]) -> dict[Key, State]:
     """Have maps made, and return how they stand after a moment, in which what is quickly made is ready.
 
+    Where a map is there already nothing is waited for. Where none is after that moment, and the most urgent is one of a quick method, that one is
+    waited for a little longer: drawing the page twice takes as long.
+
     Args:
         requests: What is wanted, by what the page calls it.
         wishes: The same as jobs, the most urgent first.
     """
     jobs = loading.jobs()
     jobs.watch(visitor(), wishes)
+    if _any_map(states_of(requests)):
+        return states_of(requests)
     jobs.wait(list(requests.values()), MOMENT)
+    urgent = [wish.request for wish in wishes[:1] if CATALOGUE[wish.request.method].quick]
+    if urgent and not _any_map(states_of(requests)):
+        jobs.wait(urgent, PATIENCE)
     return states_of(requests)
+
+
+def _any_map(states: Mapping[Key, State]) -> bool:
+    return any(map(_has_map, states.values()))
 
 
 def follow(

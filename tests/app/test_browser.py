@@ -197,6 +197,29 @@ def heat_of(data: Manifest, run: Path, name: str, method: Explainer) -> np.ndarr
     return heat
 
 
+def test_a_key_that_leads_away_takes_the_note_along_and_each_page_is_one_step_back(
+    page: Page, address: str
+) -> None:
+    page.goto(f"{address}/patch?patch=strip13_0&{QUICK}")
+    page.get_by_role("textbox", name="Your name").fill("Anna")
+    page.keyboard.press("Enter")
+    page.get_by_role("radio", name="unsure").click()
+    page.get_by_role("textbox", name="Note").fill("half a note")
+    page.keyboard.press("Alt+ArrowRight")
+    expect(page.get_by_role("heading", name="Patch strip13_0")).to_have_count(0)
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_role("heading", name="Run planted")).to_be_visible()
+    page.get_by_role("link", name="Review queue").click()
+    expect(page.get_by_text("Click a row")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Run planted")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Patch ")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Patch strip13_0")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Note")).to_have_value("half a note")
+
+
 def test_the_pictures_zoom_and_move_together(page: Page, address: str, made_data: Manifest) -> None:
     visit(page, address, "strip33_0")
     page.get_by_label("Marked defect").uncheck()

@@ -540,9 +540,9 @@ def table(page: AppTest, place: int = 0) -> dict[str, list[Any]]:
 
 
 def drawings(page: AppTest) -> list[str]:
-    """The components that draw something; one on every page counts clicks."""
+    """The components that draw something; one on every page listens for clicks."""
     names = [one.proto.component_name for one in page.get("bidi_component")]
-    return [name for name in names if "history" not in name]
+    return [name for name in names if "browser" not in name]
 
 
 def words(page: AppTest) -> str:

@@ -187,9 +187,9 @@ def go_to(page: AppTest, name: str) -> AppTest:
 
 
 def drawings(page: AppTest) -> list[str]:
-    """The components that draw something; one on every page counts clicks."""
+    """The components that draw something; one on every page listens for clicks."""
     names = [one.proto.component_name for one in page.get("bidi_component")]
-    return [name for name in names if "history" not in name]
+    return [name for name in names if "browser" not in name]
 
 
 def words(page: AppTest) -> str:

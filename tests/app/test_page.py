@@ -132,9 +132,9 @@ def answer(data: Manifest, run: Path, predicted: list[int]) -> None:
 
 
 def drawings(page: AppTest) -> list[str]:
-    """The components that draw something; one on every page counts clicks."""
+    """The components that draw something; one on every page listens for clicks."""
     names = [one.proto.component_name for one in page.get("bidi_component")]
-    return [name for name in names if "history" not in name]
+    return [name for name in names if "browser" not in name]
 
 
 def words(page: AppTest) -> str:
@@ -406,7 +406,7 @@ def opened_section(page: AppTest) -> AppTest:
 
 def steps(page: AppTest) -> list[str]:
     """The data of the section's pictures, as JSON."""
-    found = [one.proto for one in page.get("bidi_component") if "history" not in one.proto.component_name]
+    found = [one.proto for one in page.get("bidi_component") if "browser" not in one.proto.component_name]
     return [str(one) for one in found if "steps" in one.component_name]
 
 
