@@ -181,7 +181,7 @@ def test_a_database_that_is_away_is_told_and_the_rest_is_shown(
     verdicts.write_bytes(b"no database, but long enough to be taken for one by its size alone" * 20)
     page = open_page(at)
     assert "The verdicts cannot be read or written now." in words(page)
-    assert "Ask who runs the inspector whether its database is there." in words(page)
+    assert "Ask who runs the inspector whether its database is there and whole" in words(page)
     if at == "queue":
         assert "Saved filters cannot be read or written now." in words(page)
         assert page.dataframe
