@@ -152,6 +152,7 @@ def _there_and_back(page: "Page", address: str, clicks: int) -> list[float]:
 def _first_heats(page: "Page", address: str, method: str, clicks: int) -> list[float]:
     page.goto(address)
     page.get_by_alt_text(re.compile(f"heat of {method}")).first.wait_for()
+    settled(page)  # what was asked for before is made, too
     times = []
     for _ in range(clicks):
         before = re.escape(_subject(page))

@@ -176,12 +176,13 @@ def test_model_and_data_that_do_not_match_are_told(
 
 @pytest.mark.parametrize("at", OF_THE_DATA)
 def test_a_database_that_is_away_is_told_and_the_rest_is_shown(
-    open_page: Open, verdicts: Path, at: str
+    open_page: Open, verdicts: Path, at: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     verdicts.write_bytes(b"no database, but long enough to be taken for one by its size alone" * 20)
     page = open_page(at)
     assert "The verdicts cannot be read or written now." in words(page)
     assert "Ask who runs the inspector whether its database is there and whole" in words(page)
+    assert any("file is not a database" in record.getMessage() for record in caplog.records)
     if at == "queue":
         assert "Saved filters cannot be read or written now." in words(page)
         assert page.dataframe
