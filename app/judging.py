@@ -92,7 +92,7 @@ def draw(
         st.info(why_not(Right.JUDGE))
         return
     if visitor_name() is None:
-        _ask_for_the_name()
+        ask_for_the_name("Stands beside each verdict that you give. Without it you can look, but not judge.")
     if not reader:
         st.info("To judge, write your name.")
         return
@@ -112,14 +112,9 @@ def draw(
         )
 
 
-def _ask_for_the_name() -> None:
-    st.text_input(
-        "Your name",
-        key=READER,
-        max_chars=LONGEST_NAME,
-        persist_state="session",
-        help="Stands beside each verdict that you give. Without it you can look, but not judge.",
-    )
+def ask_for_the_name(help_text: str) -> None:
+    """Let who judges or saves write the name; it is one and the same wherever it is asked for."""
+    st.text_input("Your name", key=READER, max_chars=LONGEST_NAME, persist_state="session", help=help_text)
 
 
 def _tell(sight: Sight) -> None:

@@ -3,6 +3,8 @@
 Text from Python reaches the page as text and attributes only, never as HTML.
 """
 
+from app.elements_in_browser import ELEMENTS
+
 HTML = """
 <div class="layers">
   <div class="controls">
@@ -79,7 +81,9 @@ figcaption .note { opacity: 0.75; font-variant-numeric: tabular-nums; }
 .veil strong { display: block; font-size: 1rem; }
 """
 
-JS = """
+JS = (
+    ELEMENTS
+    + """
 const LARGEST_ZOOM = 16;
 const STEP = 1.5;
 const views = new WeakMap();
@@ -221,19 +225,5 @@ function listen(stage, view) {
     view.moveBy(-event.movementX / size, -event.movementY / size);
   });
 }
-
-function element(name, { text, ...attributes }, ...children) {
-  return filled(document.createElement(name), attributes, text, children);
-}
-
-function svg(name, attributes) {
-  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, undefined, []);
-}
-
-function filled(node, attributes, text, children) {
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
-  node.append(...children);
-  return node;
-}
 """
+)

@@ -11,7 +11,7 @@ import streamlit as st
 from app import loading, messages
 from app.access.door import may
 from app.access.roles import Right
-from app.judging import READER
+from app.judging import ask_for_the_name
 from app.review import filters
 from app.review.query import Query, to_text
 from app.review.shelf import BUILT_IN, Shelf, chosen_of, shelf_of
@@ -88,13 +88,7 @@ def _in_words(query: Query) -> str:
 
 
 def _ask_name() -> None:
-    st.text_input(
-        "Your name",
-        key=READER,
-        max_chars=LONGEST_NAME,
-        persist_state="session",
-        help="Stands beside what you save, and beside each verdict that you give.",
-    )
+    ask_for_the_name("Stands beside what you save, and beside each verdict that you give.")
     st.caption("To save a filter, write your name.")
 
 

@@ -3,6 +3,8 @@
 Text from Python reaches the page as text and attributes only, never as HTML.
 """
 
+from app.elements_in_browser import ELEMENTS
+
 HTML = """
 <div class="strip">
   <div class="controls">
@@ -71,7 +73,9 @@ button.card:hover { border-color: var(--st-primary-color); }
 .card.empty { opacity: 0.75; border-top-color: var(--st-border-color); }
 """
 
-JS = """
+JS = (
+    ELEMENTS
+    + """
 const kept = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -150,19 +154,5 @@ function outlines(data) {
   }
   return drawing;
 }
-
-function element(name, { text, ...attributes }, ...children) {
-  return filled(document.createElement(name), attributes, text, children);
-}
-
-function svg(name, attributes) {
-  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, undefined, []);
-}
-
-function filled(node, attributes, text, children) {
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
-  node.append(...children);
-  return node;
-}
 """
+)
