@@ -48,7 +48,7 @@ export default function () {
 """
 _COMPONENT = st.components.v2.component("severstal_xai_browser", html="<i></i>", js=_JS)
 _KEY = "browser"
-STYLE = f".st-key-{_KEY} {{ display: none; }}"
+STYLE = f'.st-key-{_KEY}, [data-testid="stLayoutWrapper"]:has(> .st-key-{_KEY}) {{ display: none; }}'
 """It is nothing to see."""
 
 

@@ -42,7 +42,12 @@ _COLUMNS = {
     "marked": st.column_config.TextColumn("Marked as", help="The class, as people marked it."),
     "model": st.column_config.TextColumn("Model's answer", help="The likeliest class."),
     "probability": st.column_config.ProgressColumn(
-        "Sure", help="The model's probability of its answer.", min_value=0.0, max_value=1.0, format="percent"
+        "Sure",
+        width=115,
+        help="The model's probability of its answer.",
+        min_value=0.0,
+        max_value=1.0,
+        format="percent",
     ),
     "answer": st.column_config.TextColumn("Answer is"),
     "group": st.column_config.TextColumn(
