@@ -4,7 +4,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SERVE ?= 1
-TESTERS ?= 2
+TESTERS ?= 3
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
@@ -19,7 +19,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 help:
 	@echo "make demo          install, make strips, train a small network, explain it, serve the inspector"
 	@echo "make demo SERVE=0  all of that but serve"
-	@echo "make test          install, check and test everything (TESTERS=4: in so many processes; 2 unless told)"
+	@echo "make test          install, check and test everything (TESTERS=4: in so many processes; 3 unless told, for many of them wait)"
 	@echo "make format        format the code"
 	@echo "make clean         delete the environment and the demo"
 

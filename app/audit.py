@@ -9,7 +9,7 @@ from typing import Any
 from app.actions import Actions, act
 from app.verdicts.agreement import Agreement, Kappa, agreements
 from app.verdicts.corrections import Corrected, Redo, correct
-from app.verdicts.export import SCHEMA, as_csv, harmless, records, write_parquet
+from app.verdicts.export import CSV_FILE, csv_file, harmless, records, write_parquet
 from app.verdicts.records import Entry, Verdict
 from app.verdicts.store import open_store
 from severstal_xai.annotation_file import ANNOTATIONS
@@ -20,7 +20,6 @@ from severstal_xai.manifest import read_manifest
 from severstal_xai.markdown import table
 
 COMMAND = "python -m app.audit"
-CSV_FILE = "verdicts.csv"
 PARQUET_FILE = "verdicts.parquet"
 REDO_FILE = "to_redo.csv"
 _REDO_COLUMNS = ("patch", "strip", "marked_label", "reason", "verdicts", "notes")
@@ -54,6 +53,19 @@ class HeadSettings:
         store: The store's address; null for SEVERSTAL_XAI_VERDICTS, else verdicts/verdicts.sqlite.
     """
 
+    store: str | None = None
+
+
+@dataclass(frozen=True)
+class BackupSettings:
+    """What to copy.
+
+    Args:
+        output: The new file.
+        store: The store's address; null for SEVERSTAL_XAI_VERDICTS, else verdicts/verdicts.sqlite.
+    """
+
+    output: Path
     store: str | None = None
 
 
@@ -109,8 +121,12 @@ def verify(settings: VerifySettings) -> int:
         print(f"{store.address}: {fault.reason}")
         return WRONG_INPUT
     noted = ", which holds the noted one" if settings.head else ""
-    print(f"{store.address}: {head.number} records, the chain holds{noted}; its head is {head.sha256}")
+    print(f"{store.address}: {_records(head.number)}, the chain holds{noted}; its head is {head.sha256}")
     return DONE
+
+
+def _records(count: int) -> str:
+    return "1 record" if count == 1 else f"{count:,} records"
 
 
 def print_head(settings: HeadSettings) -> int:
@@ -118,6 +134,16 @@ def print_head(settings: HeadSettings) -> int:
     with closing(open_store(settings.store, create=False)) as store:
         print(store.head().sha256)
     return DONE
+
+
+def back_up(settings: BackupSettings) -> int:
+    """Copy the store as it is now into a new file, while inspectors go on, and check the copy's chain."""
+    output = settings.output
+    if output.exists():
+        raise InputError(f"--output {output}: is there already, expected a new file")
+    with closing(open_store(settings.store, create=False)) as store:
+        store.back_up(output)
+    return verify(VerifySettings(str(output)))
 
 
 def export(settings: ExportSettings) -> int:
@@ -128,12 +154,11 @@ def export(settings: ExportSettings) -> int:
     corrected = _corrected(current, settings)
     rows = records(entries, [entry.number for entry in current])
     output = settings.output
-    write_bytes(output / CSV_FILE, as_csv(rows, SCHEMA.names).encode("utf-8-sig"))
+    write_bytes(output / CSV_FILE, csv_file(rows))
     write_parquet(output / PARQUET_FILE, rows)
-    print(f"{output}: {len(rows)} records in {CSV_FILE} and {PARQUET_FILE}")
+    print(f"{output}: {_records(len(rows))} in {CSV_FILE} and {PARQUET_FILE}")
     if corrected:
-        redo = as_csv(map(_redo_row, corrected.redo), _REDO_COLUMNS)
-        write_bytes(output / REDO_FILE, redo.encode("utf-8-sig"))
+        write_bytes(output / REDO_FILE, csv_file(map(_redo_row, corrected.redo), _REDO_COLUMNS))
         write_bytes(output / ANNOTATIONS, corrected.content)
         print(_in_words(corrected, output))
     return DONE
@@ -243,6 +268,7 @@ def _notes(kappa: Kappa, other_marks: int) -> str:
 _ACTIONS: Actions = {
     "verify": (VerifySettings, verify, "Check that no record was altered, removed, moved or put in."),
     "head": (HeadSettings, print_head, "Print the hash that seals all records, to note it elsewhere."),
+    "backup": (BackupSettings, back_up, "Copy the store into a new file while it is in use."),
     "export": (ExportSettings, export, "Write the records as CSV and parquet, and a corrected train.csv."),
     "agreement": (AgreementSettings, measure_agreement, "Tell how far readers agree, by Cohen's kappa."),
 }

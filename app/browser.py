@@ -2,10 +2,11 @@
 
 Streamlit adds a step whenever the address changes: two where a link leads to another page with a query of its own (the old page's address with
 the new query, which nobody has seen, comes first), and one where a page writes what it shows by itself into its address. And it hears of a text when the focus leaves it, which a key
-combination does not wait for.
+combination does not wait for. Its link to the first page names no page, and so leads a new tab to the one it is on.
 """
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 _JS = """
 const LATE = 5000; // milliseconds after which a click has led to what it leads to
@@ -39,20 +40,33 @@ function handOver() {
   addEventListener("keydown", (event) => { if (leadsAway(event) && written(event.target)) event.target.blur(); }, true);
 }
 
+function mendTheWayHome() {
+  addEventListener("pointerdown", (event) => {
+    const link = event.target instanceof Element && event.target.closest('a[data-testid="stPageLink-NavLink"]');
+    const to = link && link.getAttribute("href");
+    if (to === "" || to?.startsWith("?")) link.setAttribute("href", `./${to}`);
+  }, true);
+}
+
 export default function () {
   if (window.steelInspectorListens) return;
   window.steelInspectorListens = true;
   count(window.history);
   handOver();
+  mendTheWayHome();
 }
 """
 _COMPONENT = st.components.v2.component("severstal_xai_browser", html="<i></i>", js=_JS)
-_KEY = "browser"
-STYLE = f'.st-key-{_KEY}, [data-testid="stLayoutWrapper"]:has(> .st-key-{_KEY}) {{ display: none; }}'
-"""It is nothing to see."""
+STYLE = '[class*="st-key-unseen"], [data-testid="stLayoutWrapper"]:has(> [class*="st-key-unseen"]) { display: none; }'
+"""Hides what `unseen` holds, with the room that it would take."""
 
 
 def listen() -> None:
     """Have the browser listen for clicks and keys; once a window is enough, more does no harm."""
-    with st.container(key=_KEY):
+    with unseen("browser"):
         _COMPONENT(key="listening")
+
+
+def unseen(name: str) -> DeltaGenerator:
+    """Return a place on the page for a component that is nothing to see."""
+    return st.container(key=f"unseen {name}")

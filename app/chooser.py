@@ -5,7 +5,8 @@ is one truth. It wins over the filters: what they would hide resets them. But wh
 judged just now, and the next one is to follow. A filter that the user changes clears the choice.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -18,7 +19,9 @@ from app.review.query import Query
 from app.review.rows import narrowed, neighbour
 from app.words import plain
 from severstal_xai.classes import SOUND
+from severstal_xai.left_out import LeftOutWindow
 from severstal_xai.manifest import Split
+from severstal_xai.strips import strip_of
 
 _PLACES = {-1: "before", 1: "after"}
 _DRAWN = ("split", "label", "answer")
@@ -83,12 +86,21 @@ def choose_patch(known: pd.DataFrame, query: Query) -> str | None:
     return _choose(known, query, _PATCHES, described)
 
 
-def choose_strip(known: pd.DataFrame, query: Query) -> str | None:
-    """Let the user choose a strip among those of which a patch passes the filters; as `choose_patch`."""
-    labels: dict[str, set[int]] = {}
+def choose_strip(known: pd.DataFrame, query: Query, left_out: Iterable[LeftOutWindow]) -> str | None:
+    """Let the user choose a strip among those of which a patch passes the filters; as `choose_patch`.
+
+    Args:
+        known: As `choose_patch`.
+        query: What it is narrowed to.
+        left_out: The windows that became no patch: what is marked on them is told of their strips, too.
+    """
+    labels: defaultdict[str, set[int]] = defaultdict(set)
     for strip, label in zip(known["strip"].tolist(), known["label"].tolist(), strict=True):
         if label != SOUND.id:
-            labels.setdefault(strip, set()).add(label)
+            labels[strip].add(label)
+    for window in left_out:
+        if window.label != SOUND.id:
+            labels[strip_of(window.patch)].update(window.classes)
 
     def described(name: str) -> str:
         marked = labels.get(name)

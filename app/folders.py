@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.demo.steps import DEMO, is_whole
+from app.demo.steps import DEMO, PATCHES, STRIPS, is_whole
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
 from severstal_xai.errors import InputError
 from severstal_xai.files import check_name, inside
@@ -22,7 +22,8 @@ class Folders:
     Args:
         data: A data folder, as `python -m data_prep` makes it.
         run: A run folder, as `python -m training` makes it.
-        strips: The images that the data was made from, `train_images`; None to show of a strip what became patches.
+        strips: The images that the data was made from, `train_images`, where they were named or the data is the demo's, which has its own;
+            None to show of a strip what became patches.
         watch: Where new strips arrive, which are not part of the data; None where nothing is watched.
         wait_for_demo: Whether nothing lies there yet, nobody named a folder, and so the demo may be made.
     """
@@ -57,9 +58,15 @@ def folders_from(arguments: Sequence[str], home: Path) -> Folders:
         raise InputError(f"argument {unknown[0]}: not known; {_USAGE}")
     if named.strips is not None and not named.strips.is_dir():
         raise InputError(f"--strips {named.strips}: no such folder, expected that of the strips' images")
-    data, run = _usual_data(home), _usual_run(home)
+    data, run = named.data or _usual_data(home), named.run or _usual_run(home)
     wait = not (named.data or named.run or is_whole(home) or _has_own(home))
-    return Folders(named.data or data, named.run or run, named.strips, named.watch, wait)
+    return Folders(data, run, named.strips or _strips_of_the_demo(data, home), named.watch, wait)
+
+
+def _strips_of_the_demo(data: Path, home: Path) -> Path | None:
+    """Return the images that the demo was made from, where its data is shown and they lie beside it."""
+    strips = home / STRIPS
+    return strips if data.resolve() == (home / PATCHES).resolve() and strips.is_dir() else None
 
 
 def _has_own(home: Path) -> bool:
@@ -98,7 +105,7 @@ def _holds_a_model(folder: Path, name: str) -> bool:
 
 def _usual_data(home: Path) -> Path:
     """Return the demo's data folder, also where there is none: the demo is the way to begin."""
-    demo, own = home / DEMO / "patches", home / _OWN_DATA
+    demo, own = home / PATCHES, home / _OWN_DATA
     if is_whole(home) or not (own / MANIFEST_FILE).is_file():
         return demo
     return own

@@ -4,16 +4,17 @@ What is written and not saved yet is kept for its patch as long as the session l
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import streamlit as st
 
-from app import loading, messages
+from app import loading, messages, name_in_browser
 from app.access.door import may, visitor_name, why_not
 from app.access.roles import Right
+from app.asking.catalogue import CATALOGUE
 from app.asking.explanations import Found, Request
 from app.review.filters import KIND_WORDS
 from app.verdicts.readings import LOT, Sight, visible_to
@@ -51,32 +52,51 @@ _MEANINGS = {
 def reader_now() -> str:
     """Return the name of who judges, tidy; empty while nobody has given one.
 
-    It is the one that was signed in with; where nobody signs in it is typed.
+    It is the one that was signed in with; where nobody signs in it is typed, and one that is too long is none.
     """
-    return visitor_name() or tidy_name(st.session_state.get(READER) or "")
+    typed = tidy_name(st.session_state.get(READER) or "")
+    return visitor_name() or ("" if len(typed) > LONGEST_NAME else typed)
 
 
-def heat_of(request: Request, state: object) -> Heat | None:
-    """Return which map is in sight; None while there is no whole one."""
-    if not isinstance(state, Found):
-        return None
-    content = np.ascontiguousarray(state.saliency, dtype=np.float32).tobytes()
-    return Heat(request.method, request.settings, request.target, hashlib.sha256(content).hexdigest())
+def heats_of(asked: Iterable[tuple[Request, object]]) -> tuple[Heat, ...]:
+    """Return which maps are in sight, those that are whole.
+
+    Args:
+        asked: What was asked for and how it stands, the method asked for before the one beside it.
+    """
+    return tuple(
+        Heat(request.method, request.settings, request.target, _checksum(state.saliency))
+        for request, state in asked
+        if isinstance(state, Found)
+    )
+
+
+def _checksum(saliency: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(saliency, dtype=np.float32).tobytes()).hexdigest()
 
 
 def seen_of(
-    patch: Patch, checkpoint: Checkpoint, probabilities: Sequence[float], heat: Heat | None, *, blind: bool
+    patch: Patch,
+    checkpoint: Checkpoint,
+    probabilities: Sequence[float],
+    heats: tuple[Heat, ...],
+    *,
+    blind: bool,
 ) -> Seen:
     """Return what is in sight of a patch."""
     predicted = int(np.argmax(probabilities))
     answer = Answer(checkpoint.card.weights_sha256, predicted, probabilities[predicted])
     return Seen(
-        patch.patch, patch.strip, patch.image_sha256, patch.label, patch.mask_sha256, answer, heat, blind
+        patch.patch, patch.strip, patch.image_sha256, patch.label, patch.mask_sha256, answer, heats, blind
     )
 
 
 def draw(
-    patch: Patch, checkpoint: Checkpoint, probabilities: Sequence[float], heat: Heat | None, reader: str
+    patch: Patch,
+    checkpoint: Checkpoint,
+    probabilities: Sequence[float],
+    heats: tuple[Heat, ...],
+    reader: str,
 ) -> None:
     """Draw the panel."""
     st.markdown("**Your verdict**")
@@ -100,7 +120,7 @@ def draw(
     if failed:
         messages.warn(messages.NOT_SAVED, failed)
     own = [entry for entry in sight.entries if entry.verdict.reader == reader]
-    _ask(store, seen_of(patch, checkpoint, probabilities, heat, blind=sight.blind), reader)
+    _ask(store, seen_of(patch, checkpoint, probabilities, heats, blind=sight.blind), reader)
     last = _last_standing(own)
     if last is not None:
         st.button(
@@ -113,8 +133,13 @@ def draw(
 
 
 def ask_for_the_name(help_text: str) -> None:
-    """Let who judges or saves write the name; it is one and the same wherever it is asked for."""
-    st.text_input("Your name", key=READER, max_chars=LONGEST_NAME, persist_state="session", help=help_text)
+    """Let who judges or saves write the name; it is one and the same wherever it is asked for, and after the page is loaded anew."""
+    name_in_browser.keep(READER)
+    name = st.text_input("Your name", key=READER, persist_state="session", help=help_text)
+    if len(tidy_name(name or "")) > LONGEST_NAME:
+        st.warning(
+            f"The name has {len(tidy_name(name)):,} characters, and {LONGEST_NAME} are kept: shorten it."
+        )
 
 
 def _tell(sight: Sight) -> None:
@@ -137,8 +162,12 @@ def _in_words(entry: Entry) -> str:
         return f"{entry.number}. {plain(verdict.reader)}, {when}: takes record {verdict.withdraws} back"
     said = KIND_WORDS[verdict.kind]
     right = f", it is {class_title(verdict.label)}" if verdict.label is not None else ""
-    note = f"  \n“{plain(verdict.note)}”" if verdict.note else ""
+    note = f"  \n“{_lines(verdict.note)}”" if verdict.note else ""
     return f"{entry.number}. {plain(verdict.reader)}, {when}: **{said}**{right}{note}"
+
+
+def _lines(note: str) -> str:
+    return "  \n".join(map(plain, note.split("\n")))
 
 
 def _last_standing(own: Sequence[Entry]) -> Entry | None:
@@ -176,24 +205,39 @@ def _ask(store: Store, seen: Seen, reader: str) -> None:
             persist_state="session",
             help="The class that is right. Where the steel is sound, say “not a defect” instead.",
         )
-    st.text_area(
+    note = st.text_area(
         "Note",
         key=f"{_NOTE} {seen.patch}",
         persist_state="session",
-        max_chars=LONGEST_NOTE,
         height=68,
         placeholder="If there is anything to add",
         help="Kept with the verdict, for whoever reads it later.",
     )
+    too_long = len(tidy_note(note or "")) > LONGEST_NOTE
+    if too_long:
+        st.warning(
+            f"The note has {len(tidy_note(note)):,} characters, and {LONGEST_NOTE:,} are kept: shorten it."
+        )
     st.button(
         "Save verdict",
         type="primary",
         key="verdict_save",
         on_click=_save,
         args=(store, seen, reader, kind, label),
-        disabled=kind == Kind.WRONG_CLASS and label is None,
-        help="Kept with your name, the time, and what is in sight: the model's answer and the map.",
+        disabled=too_long or (kind == Kind.WRONG_CLASS and label is None),
+        help=f"Kept with your name, the time, and what is in sight: the model's answer{_and_the_maps(seen.heats)}.",
     )
+
+
+def _and_the_maps(heats: Sequence[Heat]) -> str:
+    titles = [CATALOGUE[heat.method].title for heat in heats]
+    match titles:
+        case []:
+            return "; no map is whole yet"
+        case [title]:
+            return f" and the map by {title}"
+        case _:
+            return f" and the maps by {' and '.join(titles)}"
 
 
 def _save(store: Store, seen: Seen, reader: str, kind: Kind, label: int | None) -> None:

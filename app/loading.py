@@ -35,8 +35,9 @@ from explain.evaluation.files import EVIDENCE_FILE, read_evidence
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE, Checkpoint, load_checkpoint
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
-from severstal_xai.left_out import LEFT_OUT_FILE, read_left_out
+from severstal_xai.left_out import LEFT_OUT_FILE, LeftOutWindow, read_left_out
 from severstal_xai.manifest import MANIFEST_FILE, Manifest, Patch, read_manifest
+from severstal_xai.model import probabilities as softmax
 from severstal_xai.operating_point import OPERATING_POINT_FILE, OperatingPoint, read_operating_point
 from severstal_xai.predictions import PREDICTIONS_FILE, read_predictions
 
@@ -128,7 +129,7 @@ def ask(model: nn.Module, grey: np.ndarray) -> tuple[float, ...]:
     """Ask a model, now, for its softmax probabilities of the classes, in their order."""
     with torch.no_grad():
         logits = model(torch.from_numpy(model_input(grey))[None])
-    return tuple(logits.softmax(dim=1)[0].tolist())
+    return tuple(softmax(logits)[0].tolist())
 
 
 def strips(manifest: Manifest) -> dict[str, Strip]:
@@ -136,8 +137,8 @@ def strips(manifest: Manifest) -> dict[str, Strip]:
     return _strips(manifest.checksum, manifest)
 
 
-def left_out(manifest: Manifest) -> Mapping[str, str]:
-    """Return why windows became no patch, by the patch's name; empty where the data folder does not tell."""
+def left_out(manifest: Manifest) -> Mapping[str, LeftOutWindow]:
+    """Return the windows that became no patch, by the patch's name; none where the data folder does not tell."""
     path = manifest.root / LEFT_OUT_FILE
     try:
         return _left_out(str(manifest.root), stamp(path))
@@ -239,7 +240,7 @@ def _strips(data: str, _manifest: Manifest) -> dict[str, Strip]:  # noqa: ARG001
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _left_out(root: str, stamp: tuple[int, int] | None) -> Mapping[str, str]:  # noqa: ARG001 (as above)
+def _left_out(root: str, stamp: tuple[int, int] | None) -> Mapping[str, LeftOutWindow]:  # noqa: ARG001 (as above)
     return read_left_out(Path(root))
 
 

@@ -18,9 +18,11 @@ _STYLE = """<style>
 [data-testid="stSidebarUserContent"] .stVerticalBlock { gap: 0.65rem; }
 .st-key-live [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 [data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }
+body:has([data-testid="stPageLink-NavLink"]:hover) [role="tooltip"] { translate: 15.5rem 0; }
 </style>"""
 """What is drawn anew all the while must not pale each time, as Streamlit has it for what is about to change. And its tables offer
-themselves as a file, to whoever looks, with names that a spreadsheet takes for formulas: files are the pages' own."""
+themselves as a file, to whoever looks, with names that a spreadsheet takes for formulas: files are the pages' own.
+What a link of the menu leads to is said beside the menu: Streamlit would say it over the links above."""
 
 _PAGES = "app.opening"
 """What each page begins with. Its import brings torch and pandas: 10 s and more on a busy machine."""
@@ -33,7 +35,7 @@ def main() -> None:
         with st.spinner("The inspector is starting: the first page takes a while …"):
             importlib.import_module(_PAGES)
     # Here: the server imports this file before it answers, and before there is a Streamlit for the pages' caches to lie in.
-    from app import browser, loading, messages, runs  # noqa: PLC0415
+    from app import browser, loading, menu, messages  # noqa: PLC0415
     from app.access import door  # noqa: PLC0415
     from app.fragments import forget_what_was_drawn_before  # noqa: PLC0415
     from app.views import new_strips, overview, patch, review_queue, strip  # noqa: PLC0415
@@ -43,20 +45,21 @@ def main() -> None:
     browser.listen()
     pages: dict[str, StreamlitPage] = {}
     links = Links(**{name: _door(pages, name) for name in ("strip", "patch", "queue")})
-    pages["strip"] = st.Page(partial(strip.show, links), title="Strip", url_path="strip", default=True)
+    pages["strip"] = st.Page(partial(strip.show, links), title="Strip", default=True)
+    by_its_name = st.Page(lambda: links.strip(st.query_params.to_dict()), title="Strip", url_path="strip")
     pages["patch"] = st.Page(partial(patch.show, links), title="One patch", url_path="patch")
     pages["queue"] = st.Page(partial(review_queue.show, links), title="Review queue", url_path="queue")
     pages["new"] = st.Page(new_strips.show, title="New strips", url_path="new")
     pages["overview"] = st.Page(partial(overview.show, links), title="Overview", url_path="overview")
     is_let_in = door.is_let_in()
-    page = st.navigation(list(pages.values()), position="sidebar" if is_let_in else "hidden")
+    page = st.navigation([*pages.values(), by_its_name], position="hidden")
     forget_what_was_drawn_before("page", page.url_path)
-    runs.keep(page.url_path)
     with messages.calm():
         if not is_let_in:
             door.say_why_not_let_in()
             st.stop()
         with st.sidebar:
+            menu.draw(pages)
             door.draw_visitor()
         loading.jobs().turn(visitor())
         page.run()

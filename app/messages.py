@@ -57,6 +57,12 @@ NO_WHOLE_STRIP = Advice(
     "The picture of the whole strip cannot be shown.",
     "It is put together from the patches instead; the rest of it stays hatched.",
 )
+MARKS_NOT_KEPT = Advice(
+    "Where the marks of left-out windows lie is not known.",
+    "An earlier version prepared this data folder and did not keep them; of several classes on a window it kept one. Preparing it anew from "
+    "the same strips with the same settings adds them, and the patches stay the same:",
+    ("python -m data_prep --config data/patches/settings.yaml --output data/patches",),
+)
 NO_SUCH_RUN = Advice(
     "The address names a run that does not lie beside the one the inspector was started with.",
     "Choose a run on the page “Overview”, or ask who sent the address which inspector it is from.",
@@ -82,14 +88,27 @@ NO_SUCH_QUESTION = Advice(
     "The address asks for what there is not.",
     "Choose on the left where “Choose” stands: the class, the method, the one beside it (not the same twice) and the effort.",
 )
+_DATA_ANEW = (
+    "python -m data_prep.verify --data data/patches",
+    "python -m data_prep --source severstal-steel-defect-detection.zip --output data/patches",
+)
 DAMAGED_PATCH = Advice(
     "This patch cannot be shown.",
     "Its files are missing, damaged or not those that were prepared. Choose another patch on the left; "
     "to find out what else is damaged, and to prepare the data anew:",
-    (
-        "python -m data_prep.verify --data data/patches",
-        "python -m data_prep --source severstal-steel-defect-detection.zip --output data/patches",
-    ),
+    _DATA_ANEW,
+)
+DAMAGED_STRIP = Advice(
+    "Not all of this strip can be shown.",
+    "Files of its windows are missing, damaged or not those that were prepared. Choose another strip on the left; "
+    "to find out what else is damaged, and to prepare the data anew:",
+    _DATA_ANEW,
+)
+DAMAGED_SHEET = Advice(
+    "Not all of these pictures can be shown.",
+    "Files of these patches are missing, damaged or not those that were prepared: under each picture stands what is wrong. "
+    "To find out what else is damaged, and to prepare the data anew:",
+    _DATA_ANEW,
 )
 OTHER_DATA = Advice(
     "This model was trained on other data than is shown here.",
@@ -124,6 +143,12 @@ ANSWERS_ELSEWHERE = Advice(
     "The run folder holds the model's answers for the data that it was trained on, not for these patches.",
     "So the queue knows what people marked, but not what the model says. To see that here, start the inspector with the run's "
     "own data. The page of one patch asks the model itself.",
+)
+NOT_ASKED_HERE = Advice(
+    "The model was not asked about these patches: training asks about those of its own data alone.",
+    "To count its answers, choose on the left a run that was trained on these patches, if there is one, or start the inspector with "
+    "the data that this run was trained on, like this. The page of one patch asks the model itself, whatever data it is of.",
+    (_START,),
 )
 NO_EVIDENCE_YET = Advice(
     "Nobody has found out yet where the evidence for the answers lies.",

@@ -10,7 +10,7 @@ from app.asking.explanations import Failed, Found
 from app.folders import Folders
 from app.jobs import Cancelled, State
 from app.patch import bars, layers
-from app.words import class_title, percent, plain
+from app.words import class_title, how_sure, percent, plain
 from explain.metrics.localisation import energy_pointing
 from severstal_xai.checkpoint import Checkpoint
 from severstal_xai.classes import CLASSES
@@ -37,7 +37,7 @@ def heading(patch: Patch, probabilities: Sequence[float], point: OperatingPoint 
     st.write(
         f"People marked it **{class_title(patch.label)}**. "
         + ("The model agrees: " if answer == patch.label else "The model disagrees: ")
-        + f"**{class_title(answer)}**, with a probability of {percent(probabilities[answer])}. "
+        + f"**{class_title(answer)}**, with a probability of {how_sure(probabilities[answer])}. "
         + (flagged_in_words(flagged_as(point, probabilities)) if point else "")
     )
 
@@ -61,7 +61,7 @@ def say_what_heat_is(target: int, probability: float) -> None:
     """Say what the heat over a patch shows."""
     st.caption(
         f"The heat shows what speaks for **{class_title(target)}**: the method's map times the model's probability of "
-        f"that class ({percent(probability)}). The scale is the same for all patches; dark means: nothing found. "
+        f"that class ({how_sure(probability)}). The scale is the same for all patches; dark means: nothing found. "
         "Click a picture and turn the wheel to zoom, drag to move."
     )
 
@@ -105,6 +105,7 @@ def probability_bars(
                 share,
                 known.colour,
                 mark=marks.get(known.id, ""),
+                value=how_sure(share),
                 line=line,
                 line_title="" if line is None else f"flagged from {percent(line)} on",
             )

@@ -1,7 +1,7 @@
 """Which run is shown: the one that the inspector was started with, or one that lies beside it.
 
 The address holds the choice (`?run=NAME`), on every page; it is a name among those that were found, never a path. The links
-between the pages carry it. The list of pages on the left does not, so the session keeps it from one page to the next.
+between the pages carry it.
 """
 
 from dataclasses import replace
@@ -15,7 +15,6 @@ from severstal_xai.errors import InputError
 
 RUN = "run"
 """What the run is called in the address."""
-_KEPT, _PAGE = "run kept", "page of the run kept"
 _CHOICE = "chosen run"
 
 
@@ -25,28 +24,22 @@ def carried() -> dict[str, str]:
     return {} if named is None else {RUN: named}
 
 
-def keep(page: str) -> None:
-    """Put the run that was chosen on the page before into the address of a page that was just opened without one.
-
-    On the same page the address alone counts: who goes back in the browser takes the choice back.
-    """
-    if st.session_state.get(_PAGE) != page and RUN not in st.query_params and _KEPT in st.session_state:
-        st.query_params[RUN] = st.session_state[_KEPT]
-    st.session_state[_PAGE] = page
-
-
 def chosen(folders: Folders) -> Folders:
     """Return the folders with the run that the address names; where there is none of that name, say so and end the page there."""
     named = st.query_params.get(RUN)
-    st.session_state.pop(_KEPT, None)
     if named is None:
         return folders
     runs = runs_beside(folders.run)
     if named not in runs:
         messages.problem(messages.NO_SUCH_RUN, named)
-        st.button("Show the run the inspector was started with", key="usual run", on_click=_put, args=(None,))
+        st.button(
+            "Show the run the inspector was started with",
+            key="usual run",
+            on_click=_put,
+            args=(None,),
+            help="Takes the run out of the address, and leaves the rest of it.",
+        )
         st.stop()
-    st.session_state[_KEPT] = named
     return replace(folders, run=runs[named])
 
 

@@ -20,7 +20,6 @@ from data_prep.rejects import (
     count_rejects,
     holds_rejects,
     reject,
-    to_csv,
     write_rejects,
 )
 from data_prep.report import REPORTS, write_report
@@ -32,7 +31,6 @@ from data_prep.strip_work import (
     IMAGES,
     MASKS,
     KeptPatch,
-    LeftOutPatch,
     StripRecord,
     StripTask,
     fields_of,
@@ -43,14 +41,14 @@ from severstal_xai.annotation_file import ANNOTATIONS
 from severstal_xai.command import to_yaml
 from severstal_xai.errors import InputError
 from severstal_xai.files import delete_leftovers, sha256, write_text
-from severstal_xai.left_out import LEFT_OUT_FILE
+from severstal_xai.left_out import LEFT_OUT_FILE, LeftOutWindow, write_left_out
 from severstal_xai.manifest import MANIFEST_FILE, Patch, Split, read_manifest, write_manifest
 from severstal_xai.strips import windows
 
 FINGERPRINT_FILE = "inputs.sha256"
 SETTINGS_FILE = "settings.yaml"
 LOCK_FILE = ".lock"
-_FORMAT = 1
+_FORMAT = 2
 _NOT_OF_THE_DATA = ("output", "workers", "strict")
 """Settings that no byte of the data folder depends on."""
 _FILES = (
@@ -236,8 +234,7 @@ def _describe(
     if not patches:
         _list_rejects_alone(settings.output, rejects)
         raise InputError(_why_no_patch(settings, left_out, rejects))
-    header = [field.name for field in dataclasses.fields(LeftOutPatch)]
-    write_text(staging / LEFT_OUT_FILE, to_csv(header, sorted(map(dataclasses.astuple, left_out))))
+    write_left_out(staging, left_out)
     write_text(staging / SETTINGS_FILE, _settings_in_words(settings))
     write_report(
         staging,
@@ -253,7 +250,7 @@ def _describe(
 
 
 def _why_no_patch(
-    settings: DataPrepSettings, left_out: Sequence[LeftOutPatch], rejects: Sequence[Reject]
+    settings: DataPrepSettings, left_out: Sequence[LeftOutWindow], rejects: Sequence[Reject]
 ) -> str:
     reasons = Counter(one.reason for one in left_out)
     windows_lost = ", ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items()))

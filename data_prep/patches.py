@@ -12,6 +12,7 @@ from jaxtyping import Bool
 
 from data_prep.settings import LabelRules
 from severstal_xai.classes import SOUND
+from severstal_xai.imaging import is_black
 from severstal_xai.strips import Window, cut
 
 StripMask = Bool[np.ndarray, "256 1600"]
@@ -92,6 +93,6 @@ def drop_black(verdict: Verdict, mean_grey: float, rules: LabelRules) -> Verdict
 
     The paper drops "the few empty (black) images"; a black window with a label is an annotation that slipped.
     """
-    if verdict.left_out is None and mean_grey < rules.black_level:
+    if verdict.left_out is None and is_black(mean_grey, rules.black_level):
         return Verdict(verdict.label, LeftOut.BLACK)
     return verdict

@@ -12,9 +12,9 @@ from data_prep.patches import LeftOut
 from data_prep.rejects import REJECTED_FILE, Reject
 from data_prep.settings import DataPrepSettings
 from data_prep.source import IMAGES
-from data_prep.strip_work import LeftOutPatch
 from severstal_xai.classes import CLASSES, DEFECTS
 from severstal_xai.files import write_bytes, write_text
+from severstal_xai.left_out import LEFT_OUT_FILE, LeftOutWindow
 from severstal_xai.manifest import Patch, Split, count_shared_strips
 from severstal_xai.markdown import table
 from severstal_xai.paper import TABLE_3
@@ -33,7 +33,7 @@ def write_report(
     folder: Path,
     settings: DataPrepSettings,
     patches: Sequence[Patch],
-    left_out: Sequence[LeftOutPatch],
+    left_out: Sequence[LeftOutWindow],
     *,
     rejects: Sequence[Reject],
     annotations: Annotations,
@@ -69,7 +69,7 @@ def write_report(
 
 def _summary(
     patches: Sequence[Patch],
-    left_out: Sequence[LeftOutPatch],
+    left_out: Sequence[LeftOutWindow],
     rejects: Sequence[Reject],
     strips: int,
 ) -> str:
@@ -135,7 +135,7 @@ def _strips_left_out(settings: DataPrepSettings, rejects: Sequence[Reject], anno
     return f"## Strips left out\n\n{len(known):,} strips have defects.\n\n" + table(["why", "strips"], rows)
 
 
-def _windows_left_out(settings: DataPrepSettings, left_out: Sequence[LeftOutPatch]) -> str:
+def _windows_left_out(settings: DataPrepSettings, left_out: Sequence[LeftOutWindow]) -> str:
     counts = Counter((one.reason, one.label) for one in left_out)
     rows = []
     for reason in LeftOut:
@@ -144,7 +144,7 @@ def _windows_left_out(settings: DataPrepSettings, left_out: Sequence[LeftOutPatc
     labelled = [one for one in left_out if one.reason == LeftOut.BLACK and one.label]
     text = (
         "## Windows left out\n\n"
-        f"By the class that the annotation gives them; each is listed in `left_out.csv`. Black is a mean grey value "
+        f"By the class that the annotation gives them; each is listed in `{LEFT_OUT_FILE}`, with what people marked on it. Black is a mean grey value "
         f"below {settings.black_level} of 255.\n\n"
         + table(["reason", *(str(steel_class.id) for steel_class in CLASSES), "total"], rows)
     )

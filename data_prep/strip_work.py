@@ -10,14 +10,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data_prep.patches import LeftOut, count_defect_pixels, drop_black, judge
+from data_prep.patches import count_defect_pixels, drop_black, judge
 from data_prep.rejects import Reject, reject
 from data_prep.settings import LabelRules
 from data_prep.source import Source, image_path
 from severstal_xai.errors import InputError
 from severstal_xai.files import sha256
 from severstal_xai.imaging import STRIP_SHAPE, encode_mask, encode_png, read_grey
-from severstal_xai.rle import decode_rle
+from severstal_xai.left_out import LeftOutWindow
+from severstal_xai.rle import decode_rle, encode_rle
 from severstal_xai.strips import Window, cut, patch_name
 
 IMAGES = "images"
@@ -54,16 +55,6 @@ class KeptPatch:
     mask_sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOutPatch:
-    """A window that became no patch, and why."""
-
-    patch: str
-    label: int
-    mean_grey: float
-    reason: LeftOut
-
-
 @dataclass(frozen=True)
 class StripRecord:
     """What came of a strip.
@@ -77,7 +68,7 @@ class StripRecord:
 
     image: str
     patches: tuple[KeptPatch, ...] = field(default=())
-    left_out: tuple[LeftOutPatch, ...] = field(default=())
+    left_out: tuple[LeftOutWindow, ...] = field(default=())
     rejects: tuple[Reject, ...] = field(default=())
 
     def to_json(self) -> str:
@@ -92,7 +83,10 @@ class StripRecord:
             image=content["image"],
             patches=tuple(KeptPatch(**patch) for patch in content["patches"]),
             left_out=tuple(
-                LeftOutPatch(**{**patch, "reason": LeftOut(patch["reason"])}) for patch in content["left_out"]
+                LeftOutWindow(
+                    **{**window, "runs": {int(label): runs for label, runs in dict(window["runs"]).items()}}
+                )
+                for window in content["left_out"]
             ),
             rejects=tuple(Reject(**one) for one in content["rejects"]),
         )
@@ -118,7 +112,8 @@ def work_on_strip(
         verdict = drop_black(judge(pixels, len(masks), rules), mean_grey, rules)
         name = patch_name(strip, window.index)
         if verdict.left_out is not None:
-            left_out.append(LeftOutPatch(name, verdict.label, mean_grey, verdict.left_out))
+            runs = {label: encode_rle(cut(masks[label], window)) for label, count in pixels.items() if count}
+            left_out.append(LeftOutWindow(name, verdict.label, mean_grey, verdict.left_out, runs))
             continue
         defect = cut(masks[verdict.label], window) if verdict.label else None
         image_file, image_sha256 = _write(output, IMAGES, name, encode_png(image))

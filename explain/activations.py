@@ -169,6 +169,20 @@ class _Walk(fx.Interpreter):
         return value
 
 
+def _some_of(names: Sequence[str]) -> str:
+    """Name a few of many.
+
+    Example:
+        >>> _some_of(["conv1", "bn1"]), _some_of([f"layer{place}" for place in range(62)])
+        ('conv1, bn1', 'layer0, layer1, layer2, layer3, layer4, layer5 … 62 names')
+    """
+    shown = ", ".join(names[:_SHOWN_NAMES])
+    return shown if len(names) <= _SHOWN_NAMES else f"{shown} … {len(names)} names"
+
+
+_SHOWN_NAMES = 6
+
+
 def _named(model: nn.Module, batch: Tensor, layers: Sequence[str]) -> Activations:
     """Hook the named modules of a copy: the model itself may be in use elsewhere."""
     copied = copy.deepcopy(model)
@@ -177,7 +191,7 @@ def _named(model: nn.Module, batch: Tensor, layers: Sequence[str]) -> Activation
     for name in layers:
         if name not in modules or not name:
             raise InputError(
-                f"layers: {name!r} is no module of {type(model).__name__}, expected one of {', '.join(filter(None, modules))}"
+                f"layers: {name!r} is no module of {type(model).__name__}, expected one of {_some_of(list(filter(None, modules)))}"
             )
         modules[name].register_forward_hook(_keep_in(kept, name))
     logits = copied(batch)

@@ -1,6 +1,5 @@
 """What a benchmark explains: a network and images."""
 
-import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from explain.records import Maker
 from severstal_xai.checkpoint import load_checkpoint, read_card
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
+from severstal_xai.machine import cores, processor
 from severstal_xai.manifest import Split, read_manifest
 from severstal_xai.model import build_classifier
 
@@ -38,8 +38,8 @@ class Case:
         """Return what the figures belong to."""
         cuda = self._device().type == "cuda"
         return {
-            "processor": torch.cuda.get_device_name() if cuda else _processor(),
-            "cores": os.cpu_count() or 0,
+            "processor": torch.cuda.get_device_name() if cuda else processor(),
+            "cores": cores(),
             "threads": torch.get_num_threads(),
             "system": platform.system(),
             "torch": str(torch.__version__),
@@ -85,16 +85,6 @@ class Case:
     def _device(self) -> torch.device:
         cuda = self.device != "cpu" and torch.cuda.is_available()
         return torch.device("cuda" if cuda else "cpu")
-
-
-def _processor() -> str:
-    """Return the processor's name: the system's own list has it on Linux, where Python tells no more than its kind."""
-    try:
-        listed = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        listed = ""
-    names = [line.partition(":")[2].strip() for line in listed.splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ METHOD/settings.yaml   what made this method's rows: the weights, the method's s
 METHOD/PATCH.json      a patch's row
 METHOD/PATCH.npy       its map, float16, of the few patches that the report shows
 counterfactual/        a patch's record with its defect painted over
-answers/               the model's answer to each patch; the map (.npy) of a suspected label error
+answers/               the model's answer to each patch of the split
+suspects/              where the evidence lies of its sure answers "defect"; the map (.npy) of a suspected label error
 cascade_METHOD/        a patch's maps by a network with ever more random weights
-per_patch.parquet      all rows; counterfactual.parquet, answers.parquet, cascade.parquet: all records
+per_patch.parquet      all rows; counterfactual.parquet, answers.parquet, suspects.parquet, cascade_METHOD.parquet: all records
 evidence.csv           each patch: is the answer right, and does the evidence lie on the defect
 report.md  .html       the tables and what they say, with their pictures
 ```
@@ -28,9 +29,9 @@ from torch import nn
 from tqdm import tqdm
 
 from explain.company import Company, join
-from explain.evaluation.controls import CONTROLS
 from explain.evaluation.files import (
     EVIDENCE_FILE,
+    holds_rows,
     makers_of,
     of_patch,
     open_folders,
@@ -39,7 +40,7 @@ from explain.evaluation.files import (
     write_maps,
     write_record,
 )
-from explain.evaluation.per_patch import ROWS_FILE
+from explain.evaluation.per_patch import CHECKSUMS, ROWS_FILE
 from explain.evaluation.report import PICTURES, write_evaluation
 from explain.evaluation.rows import Row, evaluate_patch, names_of
 from explain.evaluation.settings import Settings
@@ -48,6 +49,7 @@ from explain.evaluation.studies import (
     CASCADE,
     COUNTERFACTUAL,
     MASKS,
+    SUSPECTS,
     WORST,
     Study,
     is_whole,
@@ -60,6 +62,7 @@ from explain.explainer import Explainer
 from explain.methods import METHODS
 from explain.records import claim
 from explain.subjects import Subject, choose_patches, read_patch
+from explain.words import patches_in_words
 from severstal_xai.checkpoint import load_checkpoint, read_card
 from severstal_xai.command import CONFIGS, DONE, parse_settings, run, to_yaml
 from severstal_xai.errors import InputError
@@ -71,7 +74,10 @@ _SHOWN_PER_CLASS = 1
 """Patches of a class whose maps the report shows."""
 _OURS = {
     *("settings.yaml", ROWS_FILE, EVIDENCE_FILE, "report.md", "report.html"),
-    *(f"{COUNTERFACTUAL}.parquet", f"{ANSWERS}.parquet", *(f"{CASCADE}{name}.parquet" for name in METHODS)),
+    *(
+        f"{name}.parquet"
+        for name in (COUNTERFACTUAL, ANSWERS, SUSPECTS, *(f"{CASCADE}{name}" for name in METHODS))
+    ),
     *(*PICTURES, "compare.md", "compare.json"),
 }
 
@@ -97,7 +103,13 @@ def evaluate(settings: Settings) -> Evaluated | None:
 
     @cache
     def model() -> nn.Module:
-        return load_checkpoint(settings.run).model.to(company.device)
+        checkpoint = load_checkpoint(settings.run)
+        if checkpoint.card != card:
+            raise InputError(
+                f"{settings.run}: holds weights {checkpoint.card.weights_sha256[:12]} now, at the start {card.weights_sha256[:12]}, expected "
+                "a run that stays as it is while it is evaluated"
+            )
+        return checkpoint.model.to(company.device)
 
     work = _Work(manifest, company, folder, model)
     _measure(settings, work, patches)
@@ -119,7 +131,7 @@ def evaluate(settings: Settings) -> Evaluated | None:
         split=Split(settings.split),
         device=company.device.type,
         rows=rows,
-        mu=settings.sise.mu,
+        sise=settings.sise,
         steps=settings.steps,
         sure=settings.sure,
         seed=settings.seed,
@@ -140,19 +152,17 @@ def _choose(settings: Settings, manifest: Manifest) -> list[Patch]:
         if settings.subset == "all" or (patch.evaluation if split == Split.TEST else patch.mask)
     )
     if not wanted:
-        raise InputError(
-            f"{settings.data}: no patch with a defect in the {split} split, expected one at least"
-        )
+        what = "patch" if settings.subset == "all" else "patch with a defect"
+        raise InputError(f"{settings.data}: no {what} in the {split} split, expected one at least")
     return choose_patches(dataclasses.replace(manifest, patches=wanted), split, settings.patches_per_class)
 
 
 def _is_ours(name: str) -> bool:
     """Whether a file or folder may be an evaluation's."""
-    methods = {row for method in METHODS for row in names_of(method, METHODS[method]())}
     return (
-        name in _OURS | methods | set(CONTROLS) | {COUNTERFACTUAL, ANSWERS, MASKS, WORST}
+        name in _OURS | {COUNTERFACTUAL, ANSWERS, SUSPECTS, MASKS, WORST}
         or name.removeprefix(CASCADE) in METHODS
-        or (is_variant(name) and any(name.startswith(f"{method}_") for method in METHODS))
+        or holds_rows(name)
     )
 
 
@@ -184,7 +194,8 @@ class _Work:
 
 def _measure(settings: Settings, work: _Work, patches: Sequence[Patch]) -> None:
     """Make the rows that are missing."""
-    shown = {one.patch for one in choose_patches(work.manifest, Split(settings.split), _SHOWN_PER_CLASS)}
+    evaluated = dataclasses.replace(work.manifest, patches=tuple(patches))  # of the others there are no rows
+    shown = {one.patch for one in choose_patches(evaluated, Split(settings.split), _SHOWN_PER_CLASS)}
     missing = {
         patch.patch: _missing(settings, work.folder, patch, shown=patch.patch in shown) for patch in patches
     }
@@ -237,9 +248,13 @@ def _read_of_study(study: Study, own: Path, patch: Patch) -> Any:
 
 
 def _read_rows(settings: Settings, folder: Path, patches: Sequence[Patch]) -> pd.DataFrame:
-    """Return all rows, with the patches' strips."""
+    """Return all rows, with the patches' strips and the checksums of their images and masks."""
     rows = [
-        {"strip": patch.strip, **dataclasses.asdict(row)}
+        {
+            "strip": patch.strip,
+            **{name: getattr(patch, name) for name in CHECKSUMS},
+            **dataclasses.asdict(row),
+        }
         for name, explainer in settings.explainers().items()
         for row_name in names_of(name, explainer)
         for patch in patches
@@ -279,7 +294,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     evaluated = evaluate(settings)
     if evaluated:
         folder = settings.output or settings.run / "evaluation"
-        print(f"{folder}: {evaluated.rows['patch'].nunique()} patches; begin with {folder / 'report.html'}")
+        print(
+            f"{folder}: {patches_in_words(evaluated.rows['patch'].nunique())}; begin with {folder / 'report.html'}"
+        )
     return DONE
 
 

@@ -1,6 +1,6 @@
 """What all methods obey, and what they share in obeying it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -8,6 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from explain.activations import resting
+from explain.engines import Engine
+from explain.scoring import FirstMap, Progress
+from explain.semantic_sampling import SemanticMap
 
 
 @runtime_checkable
@@ -32,6 +35,33 @@ class Explainer(Protocol):
 
         Returns:
             Maps in [0, 1], float32; all zero where the method finds nothing.
+        """
+        ...
+
+
+@runtime_checkable
+class Sharpening(Protocol):
+    """A method that can show a first map long before it is done."""
+
+    def explain_in_steps(
+        self,
+        model: nn.Module,
+        image: Float[Tensor, "channels height width"],
+        target: int,
+        shares: Sequence[float],
+        *,
+        progress: Progress | None = None,
+        engine: Engine | None = None,
+    ) -> Iterator[SemanticMap] | Iterator[FirstMap]:
+        """Yield first maps that sharpen; last, the method's map of the image, to the byte.
+
+        Args:
+            model: A network in eval mode.
+            image: Model-ready.
+            target: The class to explain.
+            shares: Shares of the forward passes, in (0, 1), after which to yield a map.
+            progress: Told after each batch; what it raises ends the work and leaves no trace.
+            engine: What answers for the model, where it was chosen before.
         """
         ...
 

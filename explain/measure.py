@@ -262,7 +262,7 @@ def _explainer(case: Case, name: str) -> Explainer:
 
 
 def _explain(explainer: Explainer, model: nn.Module, asked: Asked) -> int:
-    """Explain, and return how many masked images were asked about; 0 for a method that does not tell."""
+    """Explain, and return how many images the model was asked about; 0 for a method that does not tell."""
     told = [0]
     tells = getattr(explainer, "explain", None)
     if tells:

@@ -29,7 +29,7 @@ from explain.explainer import Explainer
 from explain.subjects import Subject
 from severstal_xai.command import to_plain, to_yaml
 from severstal_xai.errors import InputError
-from severstal_xai.files import whole_file, write_text
+from severstal_xai.files import whole_file, write_bytes, write_new, write_text
 
 Record = TypeVar("Record")
 _SETTINGS = "settings.yaml"
@@ -84,7 +84,7 @@ def maker_of(explainer: Explainer, weights: str, target: str) -> Maker:
 
 
 def check_maker(folder: Path, maker: Maker, what: str = "maps") -> None:
-    """Refuse to add to a folder what was made in another way than what it holds.
+    """Refuse to add to a folder what was made in another way than what it holds, or is to hold: another process may be at it.
 
     Args:
         folder: A method's, or another of one maker.
@@ -94,10 +94,10 @@ def check_maker(folder: Path, maker: Maker, what: str = "maps") -> None:
     Raises:
         InputError: The folder is another maker's; the message names what differs first.
     """
-    if not any(path.suffix in _ENDINGS for path in folder.glob("*")):
-        return
     path = folder / _SETTINGS
     if not path.is_file():
+        if not any(path.suffix in _ENDINGS for path in folder.glob("*")):
+            return
         raise InputError(f"{folder}: holds {what} without {_SETTINGS}, expected {_WAYS_OUT}")
     try:
         before = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -117,16 +117,35 @@ def check_maker(folder: Path, maker: Maker, what: str = "maps") -> None:
 _WAYS_OUT = "another --output, or --overwrite true to delete them"
 
 
+def settings_of(folder: Path) -> dict[str, Any] | None:
+    """Return what made a folder's maps besides the weights, by flat names; None where nothing there says it."""
+    try:
+        found = yaml.safe_load((folder / _SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    return (
+        {name: value for name, value in _flat(found).items() if name != "weights"}
+        if isinstance(found, dict)
+        else None
+    )
+
+
 def claim(folder: Path, maker: Maker, *, overwrite: bool) -> None:
-    """Make a method's folder this maker's own; maps of another are deleted where that was asked for."""
+    """Make a method's folder this maker's own; maps of another are deleted where that was asked for.
+
+    Raises:
+        InputError: Another process, of other settings, made it its own meanwhile.
+    """
     path = folder / _SETTINGS
-    content = to_yaml(maker)
-    if path.is_file() and path.read_bytes() == content.encode():
+    content = to_yaml(maker).encode()
+    if path.is_file() and path.read_bytes() == content:
         return
     if overwrite:
         for map_file in [path for path in folder.glob("*") if path.suffix in _ENDINGS]:
             map_file.unlink()
-    write_text(path, content)
+        write_bytes(path, content)
+    elif not write_new(path, content):
+        check_maker(folder, maker)
 
 
 _adapter = cache(TypeAdapter)

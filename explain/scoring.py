@@ -128,6 +128,45 @@ def _batches(counts: Sequence[int], size: int) -> Iterator[list[tuple[int, int, 
         yield batch
 
 
+class Milestones:
+    """Shares of the work after which there is something to show.
+
+    Args:
+        shares: In (0, 1).
+        total: How many forward passes are the whole work.
+    """
+
+    def __init__(self, shares: Sequence[float], total: int) -> None:
+        self._total = total
+        self._ahead = [share * total for share in shares]
+
+    def reached(self, done: int) -> bool:
+        """Tell whether after so many passes, which are not all, one was reached since the last time.
+
+        Example:
+            >>> milestones = Milestones([0.1, 0.2, 0.5], 100)
+            >>> [done for done in range(8, 101, 8) if milestones.reached(done)]
+            [16, 24, 56]
+        """
+        ahead = [one for one in self._ahead if done < one]
+        passed = len(ahead) < len(self._ahead)
+        self._ahead = ahead
+        return passed and done < self._total
+
+
+@dataclass(frozen=True)
+class FirstMap:
+    """A method's map from the answers so far.
+
+    Args:
+        saliency: In [0, 1].
+        forwards: Forward passes that it is made of.
+    """
+
+    saliency: Float[Tensor, "height width"]
+    forwards: int
+
+
 @dataclass(frozen=True)
 class ScoredMasks:
     """A layer's masks and what the model said to them.

@@ -17,7 +17,7 @@ from explain.activations import Activations, Gradients, activations, log_confide
 from explain.engines import Engine, EngineName, choose_engine
 from explain.fusion import fuse, hard_gate, soft_gate, visualization_map
 from explain.maps import otsu, rescale
-from explain.scoring import MaskStream, Progress, ScoredMasks, Stream, ask_together
+from explain.scoring import MaskStream, Milestones, Progress, ScoredMasks, Stream, ask_together
 
 Gate = Literal["hard", "soft"]
 Keep = Callable[[Float[Tensor, " maps"]], Bool[Tensor, " maps"]]
@@ -195,13 +195,12 @@ def explain_in_steps(
     Yields:
         Maps that are whole at their own, higher $\mu$; last, the map of all masks.
     """
-    due = sorted(shares)
+    milestones = Milestones(shares, samples.stream.forwards)
     ranks = torch.cat([choice.ranks[choice.kept] for choice in samples.choices[target]]).sort(
         descending=True
     )[0]
     for asked in samples.stream.ask(progress):
-        if due and asked >= due[0] * samples.stream.forwards and asked < samples.stream.forwards:
-            due = [share for share in due if asked < share * samples.stream.forwards]
+        if milestones.reached(asked):
             yield conclude(samples, target, samples.stream.layers(), asked, mu=float(ranks[asked]))
     yield conclude(samples, target, samples.stream.layers(), samples.stream.forwards)
 

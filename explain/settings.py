@@ -78,6 +78,10 @@ def explainers_of(methods: str, sise: SISE) -> dict[str, Explainer]:
     Raises:
         InputError: A name that is none or that comes twice, or none at all.
     """
+    if not methods.strip():
+        raise InputError(
+            f"methods {methods!r}, expected one or more of {', '.join(METHODS)}, with commas between them"
+        )
     names = [name.strip() for name in methods.split(",")]
     for name in names:
         if not name:

@@ -13,6 +13,12 @@ from scipy.stats import binomtest
 
 RESAMPLES = 1000
 LEVEL = 0.95
+SHARE_INTERVAL = (
+    "the wider of the bootstrap's over strips and the exact one of Clopper and Pearson, end by end"
+)
+"""What the interval of `rate` is, in words."""
+FEWEST_STRIPS = 5
+"""From so many on an interval over strips says something: of one alone it has no width."""
 
 Weights = Float[np.ndarray, "resamples patches"]
 Values = Float[np.ndarray, " resamples"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 
 from severstal_xai import imaging
 from severstal_xai.classes import CLASSES
@@ -69,7 +69,7 @@ def load_checkpoint(folder: Path, name: str = "model") -> Checkpoint:
 
     Raises:
         InputError: A file is missing, damaged, of another program or another version, or does not belong to
-            the other; the message names it.
+            the other, or a weight is no finite number; the message names it.
     """
     card = read_card(folder, name)
     weights = folder / f"{name}.safetensors"
@@ -123,12 +123,23 @@ def _load_weights(model: nn.Module, path: Path) -> None:
         tensors = safetensors.torch.load_file(path)
     except SafetensorError as error:
         raise InputError(f"not a readable safetensors file ({error})") from error
+    for name, tensor in tensors.items():
+        _check_finite(name, tensor)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
         raise InputError(
             f"the weights do not fit the network: {str(error).splitlines()[-1].strip()}"
         ) from error
+
+
+def _check_finite(name: str, tensor: Tensor) -> None:
+    wrong = tensor[~tensor.isfinite()]
+    if len(wrong):
+        raise InputError(
+            f"weights {name} hold {float(wrong[0])} ({len(wrong):,} of {tensor.numel():,} values), expected finite numbers: "
+            "the training went astray"
+        )
 
 
 def _classes() -> list[str]:

@@ -75,8 +75,25 @@ def parse_settings(
     flat = _first_that_is_no_group(chosen, groups) if chosen else ""
     if flat:
         parser.error(f"--config {chosen}: {flat}, expected settings of its own, one a line")
-    values = parser.instantiate(parser.parse_args(list(arguments)))
+    parsed = parser.parse_args(list(arguments))
+    try:
+        values = parser.instantiate(parsed)
+    except InputError as error:
+        raise _of_its_group(schema, error) from error
     return schema(**{name: values[name] for name in inspect.signature(schema).parameters})
+
+
+def _of_its_group(schema: type, error: InputError) -> InputError:
+    """Return the error with the name of the group of settings that it is from: `mu` is `sise.mu` to the user."""
+    hints, setting = get_type_hints(schema), str(error).partition(" ")[0]
+    groups = [
+        name
+        for name, hint in hints.items()
+        if dataclasses.is_dataclass(hint) and setting in {field.name for field in dataclasses.fields(hint)}
+    ]
+    if setting in hints or len(groups) != 1:
+        return error
+    return InputError(f"{groups[0]}.{error}")
 
 
 def run(main: Callable[[], int]) -> None:

@@ -49,6 +49,35 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
+def write_new(path: Path, content: bytes) -> bool:
+    """Write a whole file where there is none, in one step; return whether it was written.
+
+    Of several processes that do so at once one writes, and the others leave its file as it is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
+    try:
+        temporary.write_bytes(content)
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            return _create(path, content)
+        return True
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _create(path: Path, content: bytes) -> bool:
+    try:
+        with path.open("xb") as stream:
+            stream.write(content)
+    except FileExistsError:
+        return False
+    return True
+
+
 def sync(path: Path) -> None:
     """Make the disk hold what was written to the file, for a file whose loss in a power cut would hurt."""
     descriptor = os.open(path, os.O_RDWR)
@@ -102,10 +131,12 @@ def check_name(name: str) -> None:
         >>> check_name("..\\secret.jpg")
         Traceback (most recent call last):
             ...
-        severstal_xai.errors.InputError: '..\\secret.jpg': expected a plain file name, without folders
+        severstal_xai.errors.InputError: '..\\secret.jpg': expected a plain file name, without folders and without any of < > : " | ? *
     """
     if _UNSAFE.search(name) or name in {"", ".", ".."}:
-        raise InputError(f"{name[:_LONGEST_NAME]!r}: expected a plain file name, without folders")
+        raise InputError(
+            f'{name[:_LONGEST_NAME]!r}: expected a plain file name, without folders and without any of < > : " | ? *'
+        )
     size = len(name.encode(errors="surrogatepass"))
     if (
         name != name.strip(" .")

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 import torch
 import torch.hub
 import torchvision.models
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from severstal_xai.errors import InputError
@@ -33,6 +34,17 @@ def build_classifier(architecture: str, classes: int, seed: int) -> nn.Module:
         torch.manual_seed(seed)
         model: nn.Module = torchvision.models.get_model(architecture, weights=None, num_classes=classes)
     return model
+
+
+def probabilities(logits: Float[Tensor, "images classes"]) -> Float64[Tensor, "images classes"]:
+    """Return the softmax probabilities, in float64 whatever the logits are: in float32 what is nearly sure reads as sure.
+
+    Example: with 20 between them, float32 has exactly 1.
+        >>> logits = torch.tensor([[20.0, 0.0]])
+        >>> bool(logits.softmax(dim=1)[0, 0] == 1), bool(probabilities(logits)[0, 0] == 1)
+        (True, False)
+    """
+    return logits.double().softmax(dim=1)
 
 
 def imagenet_weights(architecture: str) -> dict[str, Tensor]:

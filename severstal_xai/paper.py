@@ -1,5 +1,8 @@
 """The SISE paper's figures on Severstal that several rooms stand beside their own (Sattarzadeh et al., AAAI 2021)."""
 
+PAPER_NETWORK = "resnet101"
+"""The network of all of these, by its name here."""
+
 TABLE_3 = {0: (16620, 7124), 1: (935, 401), 2: (147, 63), 3: (8166, 3500), 4: (971, 417)}
 """Patches of each class for training, validation included, and for the test."""
 

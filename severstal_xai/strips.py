@@ -72,3 +72,13 @@ def patch_name(strip: str, index: int) -> str:
         '0002cc93b_3'
     """
     return f"{strip}_{index}"
+
+
+def strip_of(patch: str) -> str:
+    """Return the name of the strip that a patch's name begins with.
+
+    Example:
+        >>> strip_of("0002cc93b_3")
+        '0002cc93b'
+    """
+    return patch.rpartition("_")[0]

@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 _WORTH_IT = 1.3
 """How many times as fast as float32 bf16 must be to be taken; bf16 is less exact, so a draw is float32's."""
 
-_REPEATS = 5
+_REPEATS = 8
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,13 @@ class Compute:
         with self.accelerator.autocast():
             logits: Tensor = model(placed)
         return logits.float()
+
+    def exact_logits(
+        self, model: nn.Module, images: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Run a model that is not shared in float32, whatever it was trained in: as it is used afterwards."""
+        logits: Tensor = model(images.to(self.device, memory_format=torch.channels_last, non_blocking=True))
+        return logits
 
     def backward(self, loss: Float[Tensor, ""]) -> None:
         """Give the weights the gradients of the loss's mean over all processes."""
@@ -165,9 +172,12 @@ def judge_cpu(features: Sequence[str], seconds: Callable[[torch.dtype], float]) 
 
 
 def seconds_of_a_step(dtype: torch.dtype) -> float:
-    """Time a small convolution forward and backward on the CPU: the fastest of some, after one to warm up."""
-    weights = torch.ones(32, 32, 3, 3, requires_grad=True)
-    images = torch.ones(2, 32, 32, 32).to(memory_format=torch.channels_last)
+    """Time a convolution of a ResNet forward and backward on the CPU: the fastest of some, after one to warm up.
+
+    It takes some milliseconds: of a smaller one the threads' start would be measured.
+    """
+    weights = torch.ones(64, 64, 3, 3, requires_grad=True)
+    images = torch.ones(8, 64, 64, 64).to(memory_format=torch.channels_last)
     seconds = []
     for _ in range(1 + _REPEATS):
         start = time.perf_counter()

@@ -147,7 +147,9 @@ def score_and_report(work: Work, epochs: Sequence[Epoch]) -> Run | None:
     model = compute.place(kept.model)
     batches = {split: work.evaluation(split) for split in (Split.VALIDATION, Split.TEST)}
     with progress(sum(map(len, batches.values())), "score", compute) as watch:
-        judged = {split: judge(model, batches[split], compute, watch) for split in batches}
+        judged = {
+            split: judge(model, batches[split], compute, watch, compute.exact_logits) for split in batches
+        }
     if not compute.leads:
         return None
     run = run_of(work, epochs, judged, kept.card.weights_sha256)

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
 from severstal_xai.errors import about
+from severstal_xai.model import probabilities
 from training.compute import Compute
 from training.dataset import Batch
 from training.history import Epoch
@@ -25,7 +26,8 @@ from training.tally import Fit, Tally
 Watch = Callable[[int], object]
 """Told after each step how many patches it took."""
 
-
+Ask = Callable[[nn.Module, Tensor], Tensor]
+"""Gives a network's logits of images."""
 AfterStep = Callable[[Place], object]
 """Told after each training step how far the run has come; what it raises ends the run."""
 
@@ -39,8 +41,8 @@ class Judged:
 
     def shares(self) -> Float64[np.ndarray, "patches classes"]:
         """Return the softmax probabilities."""
-        probabilities: np.ndarray = self.logits.double().softmax(dim=1).numpy()
-        return probabilities
+        shares: np.ndarray = probabilities(self.logits).numpy()
+        return shares
 
 
 def sgd(model: nn.Module, settings: Settings) -> SGD:
@@ -165,12 +167,23 @@ def train_epoch(
 
 
 @torch.inference_mode()
-def judge(model: nn.Module, batches: Iterable[Batch], compute: Compute, watch: Watch) -> Judged:
-    """Ask the network, in eval mode, about every patch; each process asks about its own, and all get all answers."""
+def judge(
+    model: nn.Module, batches: Iterable[Batch], compute: Compute, watch: Watch, ask: Ask | None = None
+) -> Judged:
+    """Ask the network, in eval mode, about every patch; each process asks about its own, and all get all answers.
+
+    Args:
+        model: The network.
+        batches: This process's patches.
+        compute: Where it runs.
+        watch: Told how many patches are done.
+        ask: Gives the logits of images; as in training unless told otherwise.
+    """
+    ask = ask or compute.logits
     model.eval()
     logits, labels = [], []
     for images, batch_labels in batches:
-        logits.append(compute.logits(model, images).cpu())
+        logits.append(ask(model, images).cpu())
         labels.append(batch_labels)
         watch(len(batch_labels))
     return interleave(compute.gather(Judged(torch.cat(logits), torch.cat(labels))))

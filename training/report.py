@@ -77,7 +77,7 @@ def _title(run: Run) -> str:
 
 Classifies a grey patch of 256 x 256 pixels of flat steel as one of {len(CLASSES)} classes. The kept model is
 that of epoch {best.epoch} of {len(run.epochs)}: the best by validation top-1 ({best.validation_top1:.2%}, loss {best.validation_loss:.4f}).
-Computed on {run.compute.device.type} in {run.compute.precision} ({run.compute.reason}).
+Trained on {run.compute.device.type} in {run.compute.precision} ({run.compute.reason}); scored in float32, as it is used.
 
 | file | what it holds |
 | --- | --- |

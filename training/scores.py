@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64
-from torch import Tensor
+from jaxtyping import Float, Int64
 
 from severstal_xai.classes import CLASSES
 from severstal_xai.paper import TABLE_5, TOP_1, TOP_3
@@ -41,13 +40,15 @@ class Scores:
         return float(np.nanmean(normalised(self.confusion).diagonal()))
 
 
-def score(logits: Float32[Tensor, "patches classes"], labels: Int64[Tensor, " patches"]) -> Scores:
-    """Count how the patches were classified; of equal logits the lower class goes first."""
-    ranked = logits.argsort(dim=1, descending=True, stable=True)
-    among_first = (ranked[:, :_TOP] == labels[:, None]).any(dim=1)
+def score(
+    probabilities: Float[np.ndarray, "patches classes"], labels: Int64[np.ndarray, " patches"]
+) -> Scores:
+    """Count how the patches were classified by the probabilities that are recorded; of equal ones the lower class goes first."""
+    ranked = np.argsort(-probabilities, axis=1, kind="stable")
+    among_first = (ranked[:, :_TOP] == labels[:, None]).any(axis=1)
     return Scores(
-        confusion=confusion_counts(labels.numpy(), ranked[:, 0].numpy(), logits.shape[1]),
-        top3=among_first.double().mean().item(),
+        confusion=confusion_counts(labels, ranked[:, 0], probabilities.shape[1]),
+        top3=float(among_first.mean()),
     )
 
 

@@ -13,7 +13,7 @@ from severstal_xai.command import DONE, run
 from severstal_xai.errors import InputError
 
 COMMAND = "python -m app.access"
-SECRETS = Path(".streamlit/secrets.toml")
+SECRETS = Path("app/.streamlit/secrets.toml")
 _MADE_OF = 48
 """Bytes of chance in the secret that signs cookies."""
 _TEMPLATE = """# Who may use the inspector. Secret: readable by who runs it alone, and never to be committed.

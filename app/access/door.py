@@ -4,7 +4,9 @@ Where no sign-in service is configured everybody at this computer may do everyth
 is taken away is gone with the next click.
 """
 
+from collections.abc import Callable, Mapping
 from html import escape
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -19,14 +21,20 @@ _WHY_NOT = {
     Right.EXPORT: "Your role lets you look, but not take files away: ask who runs the inspector to make you an inspector.",
     Right.CONFIGURE: "Only an admin may change this: ask who runs the inspector.",
 }
+File = TypeVar("File")
 
 
 def visitor_now() -> Visitor | None:
     """Return who has signed in; None where nobody has, or need not."""
+    return _visitor(st.user.to_dict())
+
+
+def _visitor(claims: Mapping[str, Any]) -> Visitor | None:
+    """Return who it is of whom the sign-in service said this, by the rules as they are now."""
     access = access_now()
-    if not isinstance(access, Access) or not st.user.get("is_logged_in"):
+    if not isinstance(access, Access) or not claims.get("is_logged_in"):
         return None
-    return visitor_from(st.user.to_dict(), access.rules)
+    return visitor_from(claims, access.rules)
 
 
 def is_let_in() -> bool:
@@ -39,10 +47,37 @@ def is_let_in() -> bool:
 
 def may(right: Right) -> bool:
     """Tell whether whoever looks at the page may do it."""
+    return _may(right, st.user.to_dict())
+
+
+def _may(right: Right, claims: Mapping[str, Any]) -> bool:
     if access_now() is None:
         return True
-    visitor = visitor_now()
+    visitor = _visitor(claims)
     return visitor is not None and visitor.may(right)
+
+
+def while_may(right: Right, make: Callable[[], File]) -> Callable[[], File]:
+    """Return what makes a file for whoever looks at the page, as long as they may.
+
+    Streamlit has the file of a download made when it is clicked, in a thread that knows no visitor and asks no page. So who it is for
+    is held here, and the right is asked for anew.
+
+    Args:
+        right: What it takes.
+        make: Makes the file.
+
+    Returns:
+        What makes it too, and raises PermissionError where they may not any more.
+    """
+    claims = st.user.to_dict()
+
+    def made() -> File:
+        if not _may(right, claims):
+            raise PermissionError(why_not(right))
+        return make()
+
+    return made
 
 
 def visitor_name() -> str | None:

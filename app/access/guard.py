@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.access import signing
@@ -25,6 +26,10 @@ from app.access.tickets import ticket_of
 
 HEALTH = "/_stcore/health"
 """Says that the inspector runs, and nothing else: to everybody."""
+NO_ADDRESS = (
+    "server.address: not set, expected 127.0.0.1 for this computer alone, as app/.streamlit/config.toml has it, or another after "
+    "--server.address"
+)
 _NO_PAGES = ("/_stcore/", "/media/", "/component/", "/static/")
 """What a browser asks for in the course of a page: the answer is no page."""
 _GOING_AWAY, _POLICY_VIOLATION = 1001, 1008
@@ -135,7 +140,15 @@ async def _leaves(receive: Receive) -> bool:
 
 
 def guards() -> list[Middleware]:
-    """Return what `st.App` puts before all that it serves."""
+    """Return what `st.App` puts before all that it serves.
+
+    Streamlit opens its port before it asks for this: for all networks where no address is set. So nothing is served then.
+
+    Raises:
+        SystemExit: It is not said at which of this computer's addresses to serve.
+    """
+    if not config.get_option("server.address"):
+        raise SystemExit(NO_ADDRESS)
     kept = noted_beside_the_secrets() if must_sign_in() else None
     return [Middleware(Guard, signed_out=SignedOut(kept))]
 

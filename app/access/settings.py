@@ -1,4 +1,4 @@
-"""Whether people must sign in, where, and who has which role: the sections `auth` and `access` of `.streamlit/secrets.toml`.
+"""Whether people must sign in, where, and who has which role: the sections `auth` and `access` of `app/.streamlit/secrets.toml`.
 
 `auth` is Streamlit's, for `st.login`; it is read when the inspector starts. `access` is ours, and read anew whenever it was changed.
 """

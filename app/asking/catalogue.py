@@ -1,8 +1,25 @@
-"""What can be asked for: the methods by readable names, with what each does and costs, and how thoroughly SISE works."""
+"""What can be asked for: the methods by readable names, with what each does and costs, and how thoroughly it works."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from app.asking.explanations import Request
+
+EFFORTS: Mapping[str, str] = {"fast": "Fast", "balanced": "Balanced", "paper": "The paper's"}
+"""How thoroughly a method may work, as the user chooses it, by the word that stands in the address."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What an effort means for a method.
+
+    Args:
+        words: What is done, in a line.
+        setting: The method's setting that says so, a name and a value.
+    """
+
+    words: str
+    setting: tuple[str, float]
 
 
 @dataclass(frozen=True)
@@ -12,28 +29,46 @@ class Method:
     Args:
         title: Its name in the papers.
         does: What it does, in a sentence.
-        costs: How long it takes, and whether it can be stopped midway, in a sentence.
+        costs: How long it takes, in a sentence.
         quick: Whether it is made before a slower one that is wanted as well.
-        efforts: Whether the user chooses how thoroughly it works.
+        efforts: What the efforts mean, by their words in `EFFORTS`; empty where the method has but one.
     """
 
     title: str
     does: str
     costs: str
     quick: bool = False
-    efforts: bool = False
+    efforts: Mapping[str, Effort] = field(default_factory=dict)
+
+
+def _counted(setting: str, what: str, fast: int, balanced: int, paper: int) -> Mapping[str, Effort]:
+    """Return the efforts of a method that does the same thing again and again."""
+    counts = zip(EFFORTS, (fast, balanced, paper), strict=True)
+    return {name: Effort(f"{count:,} {what}.", (setting, count)) for name, count in counts}
 
 
 _AT_ONCE = "One look at the patch: a second or so."
 _SECONDS = "Some hundred questions to the model or more: seconds."
-_UNCOUNTED = "Fifty looks at the patch, some ten seconds; it tells no progress, and a cancelled one ends only when it is through."
+_LOOKS = "By the effort: some seconds."
 
 CATALOGUE: dict[str, Method] = {
     "sise": Method(
         "SISE",
         "Covers the patch except where a feature of the network responds, and watches how sure the model stays; all blocks of the network.",
         "By the effort: seconds to a minute, with a first map soon.",
-        efforts=True,
+        efforts={
+            "fast": Effort(
+                "At most a fifth of the questions to the model; the other answers are predicted.",
+                ("budget", 0.2),
+            ),
+            "balanced": Effort(
+                "Asks until the map hardly changes, at most four fifths, and says how sure that is.",
+                ("budget", 0.8),
+            ),
+            "paper": Effort(
+                "Asks about every feature that speaks for the class: the slowest.", ("budget", 1.0)
+            ),
+        },
     ),
     "ada_sise": Method(
         "Ada-SISE",
@@ -55,22 +90,25 @@ CATALOGUE: dict[str, Method] = {
     "score_cam": Method(
         "Score-CAM",
         "Covers the patch by the network's last features alone, and weighs each by how sure the model stays.",
-        "A question for each of up to two thousand features: seconds to a minute.",
+        "A question for each of up to two thousand features: seconds to a minute, with a first map soon.",
     ),
     "rise": Method(
         "RISE",
         "Covers the patch by lot, thousands of times, and knows nothing of the network's inside.",
-        "4,000 questions: a minute on a fast computer, several on others.",
+        "By the effort: from a quarter of a minute on a fast computer to several minutes on others; a first map soon.",
+        efforts=_counted("masks", "questions to the model", 1000, 2000, 4000),
     ),
     "extremal_perturbation": Method(
         "Extremal perturbation",
         "Seeks the tenth of the patch that keeps the model surest while the rest is blurred.",
-        "800 steps of a search: minutes.",
+        "By the effort: half a minute to minutes.",
+        efforts=_counted("steps", "steps of a search", 200, 400, 800),
     ),
     "integrated_gradients": Method(
         "Integrated gradients",
         "What each single pixel adds to the class, on the way from a grey patch to this one: fine, and grainy.",
-        _UNCOUNTED,
+        _LOOKS,
+        efforts=_counted("n_steps", "looks on that way", 10, 25, 50),
     ),
     "full_grad": Method(
         "FullGrad",
@@ -93,43 +131,20 @@ CATALOGUE: dict[str, Method] = {
     "smooth_grad": Method(
         "SmoothGrad",
         "How strongly each pixel sways the answer, averaged over noisy copies of the patch: fine, and grainy.",
-        _UNCOUNTED,
+        _LOOKS,
+        efforts=_counted("samples", "noisy copies", 10, 25, 50),
     ),
 }
 """All of `explain.methods.METHODS`, in the order in which they are offered."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much work SISE may make of a patch.
-
-    Args:
-        name: As the user chooses it.
-        words: What it means, in a line.
-        budget: The largest share of SISE's questions to the model that may be asked; 1 asks all.
-    """
-
-    name: str
-    words: str
-    budget: float
-
-
-EFFORTS: dict[str, Effort] = {
-    "fast": Effort("Fast", "At most a fifth of the questions; the other answers are predicted.", 0.2),
-    "balanced": Effort(
-        "Balanced", "Asks until the map hardly changes, at most four fifths, and says how sure that is.", 0.8
-    ),
-    "paper": Effort("The paper's", "Asks about every feature that speaks for the class: the slowest.", 1.0),
-}
-"""By the word that stands in the address."""
 
 
 def request_for(method: str, effort: str, target: int, weights: str, image: str) -> Request:
     """Return the request for a method's map; the effort counts where the method has one.
 
     Example:
-        >>> request_for("sise", "fast", 3, "w", "i").settings, request_for("rise", "fast", 3, "w", "i").settings
+        >>> request_for("sise", "fast", 3, "w", "i").settings, request_for("grad_cam", "fast", 3, "w", "i").settings
         ((('budget', 0.2),), ())
     """
-    settings = (("budget", EFFORTS[effort].budget),) if CATALOGUE[method].efforts else ()
+    efforts = CATALOGUE[method].efforts
+    settings = (efforts[effort].setting,) if efforts else ()
     return Request(method, settings, target, weights, image)

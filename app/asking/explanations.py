@@ -5,7 +5,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from app.discretion import discreet
 from app.patch.account import Account, account_of
 from explain.engines import Engine, choose_engine
-from explain.explainer import Explainer
+from explain.explainer import Explainer, Sharpening
 from explain.methods import METHODS
-from explain.methods.sise import SISE
-from explain.scoring import Progress
+from explain.methods.rise import RISE
+from explain.scoring import FirstMap, Progress
 from explain.semantic_sampling import SemanticMap
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import model_input
@@ -97,7 +97,9 @@ Tell = Callable[[Event], None]
 """Told how it goes; what it raises ends the work and leaves no trace."""
 
 FIRST_SHARES = (0.002, 0.03, 0.1, 0.25, 0.5, 0.75)
-"""Shares of SISE's questions after which a first map is shown; the first lies within the first batch."""
+"""Shares of a method's questions after which a first map is shown; the first lies within the first batch."""
+_OF_A_LOT = FIRST_SHARES[1:]
+"""RISE's masks are drawn by lot: of fewer the map would show the lot."""
 
 
 def _silent(_: Event) -> None:
@@ -125,10 +127,11 @@ def explain(request: Request, model: nn.Module, grey: np.ndarray, tell: Tell = _
     try:
         engine = _engine(model, image, request.weights, tell) if hasattr(method, "engine") else None
         tell(Stage.LOOKING)
-        if isinstance(method, SISE):
+        if isinstance(method, Sharpening):
+            shares = _OF_A_LOT if isinstance(method, RISE) else FIRST_SHARES
             began = time.perf_counter()
             maps = method.explain_in_steps(
-                model, image, request.target, FIRST_SHARES, progress=passed, engine=engine
+                model, image, request.target, shares, progress=passed, engine=engine
             )
             return _sharpened(maps, began, tell)
         saliency = _whole(method, model, image, request.target, passed)
@@ -161,18 +164,22 @@ def _engine(model: nn.Module, image: Tensor, weights: str, tell: Tell) -> Engine
     return engine
 
 
-def _sharpened(maps: Iterable[SemanticMap], began: float, tell: Tell) -> Found:
-    found: SemanticMap | None = None
+def _sharpened(maps: Iterable[SemanticMap | FirstMap], began: float, tell: Tell) -> Found:
+    found: SemanticMap | FirstMap | None = None
     for found in maps:
-        tell(_found(found, None))
+        tell(_found(found))
     if found is None:
-        raise ValueError("SISE gave no map, expected one")
-    return _found(found, account_of(found, time.perf_counter() - began))
+        raise ValueError("the method gave no map, expected one")
+    seconds = time.perf_counter() - began
+    return replace(
+        _found(found), account=account_of(found, seconds) if isinstance(found, SemanticMap) else None
+    )
 
 
-def _found(found: SemanticMap, account: Account | None) -> Found:
+def _found(found: SemanticMap | FirstMap) -> Found:
     size = (found.saliency.shape[0], found.saliency.shape[1])
-    return Found(_checked(found.saliency.numpy(), size), found.agreement, account, found.forwards)
+    agreement = found.agreement if isinstance(found, SemanticMap) else 1.0
+    return Found(_checked(found.saliency.numpy(), size), agreement, asked=found.forwards)
 
 
 @runtime_checkable

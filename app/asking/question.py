@@ -164,21 +164,20 @@ def _usual_in_words(target: int, probabilities: Sequence[float]) -> str:
 
 def _choose_effort(methods: Sequence[str]) -> str | None:
     """Let the user choose where a method has several efforts; elsewhere the address may still hold one."""
-    titles = {name: effort.name for name, effort in EFFORTS.items()}
-    having = [CATALOGUE[name].title for name in methods if CATALOGUE[name].efforts]
+    having = [CATALOGUE[name] for name in methods if CATALOGUE[name].efforts]
     if not having:
         st.caption("These methods have one effort." if len(methods) > 1 else "This method has one effort.")
         named = st.query_params.get(EFFORT, _USUAL_EFFORT)
         return named if named in EFFORTS else None
     effort = _choice(
-        f"How thoroughly {having[0]} works",
+        "How thoroughly",
         EFFORT,
-        titles,
+        EFFORTS,
         usual=_USUAL_EFFORT,
-        help_="More questions to the model, a truer map, more time.",
+        help_=f"For {' and '.join(method.title for method in having)}: more work, a truer map, more time.",
     )
     if effort:
-        st.caption(EFFORTS[effort].words)
+        st.caption("  \n".join(f"{method.title}: {method.efforts[effort].words}" for method in having))
     return effort
 
 

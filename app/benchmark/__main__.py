@@ -1,31 +1,47 @@
 """The command `python -m app.benchmark`: how quick the inspector is under a user's hand, in a real browser.
 
 It needs Chromium, and `pip install -e '.[dev]'` for Playwright. The inspector is started on a free port, with the data repeated until
-there is as much of it as Severstal has.
+there is as much of it as Severstal has, each copy an image of its own: half a GB in the folder for temporary files. The targets speak of two
+cores and ResNet-101; what is measured elsewhere says so.
 """
 
 import dataclasses
+import logging
 import shutil
+import statistics
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.benchmark import clicks, outcome
+import numpy as np
+import pandas as pd
+import torch
+
+from app.benchmark import clicks, outcome, queue
+from app.benchmark.clock import with_a_clock, with_an_end
 from app.benchmark.enlarged import enlarged
-from app.benchmark.outcome import Outcome
-from app.benchmark.served import served
-from app.benchmark.sessions import mixed_up
-from severstal_xai.checkpoint import load_checkpoint
-from severstal_xai.classes import DEFECTS
+from app.benchmark.memory import FEWEST, HOUR
+from app.benchmark.outcome import Outcome, Setting
+from app.benchmark.queue_steps import SHEET, known_to
+from app.benchmark.served import Served, served
+from app.benchmark.sessions import WALKED, at_once, heats, walks_of
+from app.benchmark.shift import ROUND, rounds_for, worked
+from app.review.sheets import QueueLook
+from explain.engines import choose_engine, usual_engine
+from severstal_xai import machine
+from severstal_xai.checkpoint import Checkpoint, load_checkpoint
 from severstal_xai.command import DONE, parse_settings, run
 from severstal_xai.errors import InputError, check_range
+from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Manifest, Split
 from severstal_xai.report_files import write_report
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -37,87 +53,145 @@ class BenchmarkSettings:
     Args:
         run: The run folder.
         data: A data folder that the run's model was trained on.
-        rows: So many patches in the queue: the data's, repeated.
+        rows: So many patches in the queue: the data's, repeated, each copy shifted.
         clicks: So many clicks of each kind.
-        sessions: So many browsers at once, each of which must show its own patch's maps.
-        memory_clicks: So many clicks while the inspector's memory is watched; 720 are an hour's worth.
+        sessions: So many browsers at once, each of which walks through three patches and must show their maps.
+        memory_clicks: So many clicks, at least, of a shift while the inspector's memory is watched, 25 a round; 720 are an hour's worth.
         output: The folder for `inspector.json`, `.md` and `.png`.
     """
 
     run: Path
     data: Path
-    rows: int = 11_505
+    rows: int = outcome.ROWS
     clicks: int = 10
-    sessions: int = 20
-    memory_clicks: int = 720
+    sessions: int = outcome.SESSIONS
+    memory_clicks: int = HOUR
     output: Path = Path("inspector_benchmark")
 
     def __post_init__(self) -> None:
-        for name, least in (("rows", 1), ("clicks", 2), ("sessions", 1), ("memory_clicks", 10)):
+        for name, least in (
+            ("rows", 1),
+            ("clicks", 2),
+            ("sessions", 1),
+            ("memory_clicks", (FEWEST - 2) * ROUND + 1),
+        ):
             check_range(name, getattr(self, name), least)
 
 
-def prepare(settings: BenchmarkSettings, folder: Path) -> tuple[Manifest, Path]:
-    """Write the data and the run that are measured; return both.
+@dataclass(frozen=True)
+class Prepared:
+    """What is measured.
+
+    Args:
+        manifest: The data, as large as it is wanted.
+        run: The folder of a run that was trained on it.
+        checkpoint: The run's model.
+        known: What the queue knows of each patch.
+    """
+
+    manifest: Manifest
+    run: Path
+    checkpoint: Checkpoint
+    known: pd.DataFrame
+
+
+def prepare(settings: BenchmarkSettings, folder: Path) -> Prepared:
+    """Write the data and the run that are measured into a folder.
 
     Raises:
         InputError: Data or run are missing or damaged, or there are too few patches for so many clicks.
     """
-    manifest, large_run = enlarged(settings.data, settings.run, settings.rows, folder)
-    strips = {patch.strip for patch in manifest.of_split(Split.TEST)}
-    enough = max(settings.clicks + 1, settings.sessions)
-    if len(strips) < enough or len(manifest.patches) <= settings.memory_clicks:
-        raise InputError(
-            f"{settings.data}: {len(strips)} strips with test patches among {len(manifest.patches)} patches (--rows {settings.rows}), "
-            f"expected at least {enough} for so many clicks and sessions, and more patches than --memory_clicks {settings.memory_clicks}"
-        )
-    return manifest, large_run
+    manifest, run = enlarged(settings.data, settings.run, settings.rows, folder)
+    test, train = manifest.of_split(Split.TEST), manifest.of_split(Split.TRAIN)
+    walked, clicks = settings.clicks + 1, settings.clicks
+    for what, there, enough in (
+        ("strips with test patches", len({patch.strip for patch in test}), walked),
+        ("test patches", len(test), 2 * walked + WALKED * settings.sessions),
+        ("training patches", len(train), walked),
+        ("patches", len(manifest.patches), max(walked * SHEET, 8 * rounds_for(settings.memory_clicks))),
+    ):
+        if there < enough:
+            raise InputError(
+                f"{settings.data}, repeated to --rows {settings.rows}: {there} {what}, expected at least {enough} for "
+                f"--clicks {clicks}, --sessions {settings.sessions} and --memory_clicks {settings.memory_clicks}"
+            )
+    checkpoint = load_checkpoint(run)
+    return Prepared(manifest, run, checkpoint, known_to(manifest, run, checkpoint))
 
 
-def measure(
-    settings: BenchmarkSettings, browser: "Browser", manifest: Manifest, large_run: Path, folder: Path
-) -> Outcome:
+def measure(settings: BenchmarkSettings, browser: "Browser", prepared: Prepared, folder: Path) -> Outcome:
     """Measure all, one after the other, on one inspector whose log and verdicts lie in the folder.
 
     Raises:
         InputError: The inspector does not start.
         playwright.sync_api.TimeoutError: A page does not show within two minutes what was asked of it.
     """
-    checkpoint, test = load_checkpoint(large_run), manifest.of_split(Split.TEST)
-    with served(manifest.root, large_run, folder / "inspector.log") as inspector:
-        page = clicks.patient(browser.new_page(viewport={"width": 1366, "height": 768}))
-        asked = page, inspector, settings.clicks
-        times = {
-            outcome.PATCH: clicks.patches_once_more(*asked),
-            outcome.STRIP: clicks.strips_once_more(*asked),
-            outcome.NARROWED: clicks.queue_narrowed(*asked, _headings(manifest)),
-            outcome.SCROLLED: clicks.queue_scrolled(*asked),
-            outcome.FIRST: clicks.first_maps(*asked),
-            outcome.FIRST_OF_ANY: clicks.first_maps_of_any(*asked),
-        }
+    manifest, checkpoint = prepared.manifest, prepared.checkpoint
+    setting = setting_of(prepared, browser)
+    walked = settings.clicks + 1
+    # The clicks go from the first test patch on for what is cached, and from the last one back for first maps.
+    unseen = manifest.of_split(Split.TEST)[walked:-walked]
+    _say(
+        f"{len(manifest.patches):,} patches are laid out; making the maps that {settings.sessions} sessions must show"
+    )
+    heats_of = partial(heats, manifest, checkpoint, prepared.known)
+    walks = walks_of(heats_of, unseen, settings.sessions, np.random.default_rng(0))
+    with served(manifest.root, prepared.run, folder / "inspector.log") as inspector:
+        page = with_a_clock(browser.new_page(viewport={"width": 1366, "height": 768}))
+        times = _times(page, inspector, settings.clicks, prepared.known)
         page.goto("about:blank")
-        wrong = mixed_up(browser, inspector, manifest, checkpoint, test[-settings.sessions :])
-        memory = clicks.memory_over(page, inspector, settings.memory_clicks)
-    return Outcome(
-        times,
-        wrong,
-        settings.sessions,
-        memory,
-        settings.memory_clicks,
-        checkpoint.card.architecture,
-        len(manifest.patches),
+        _say(f"{settings.sessions} sessions at once")
+        crowd = at_once(browser, inspector.address, walks, inspector.memory)
+        page.close()
+        _say(f"{crowd.wrong} of {crowd.compared} maps wrong; a shift of {settings.memory_clicks} clicks")
+        worker = with_an_end(browser.new_page(viewport={"width": 1366, "height": 768}))
+        shift = worked(worker, inspector.address, manifest, settings.memory_clicks, inspector.memory)
+    return Outcome(setting, times, crowd, shift)
+
+
+def setting_of(prepared: Prepared, browser: "Browser") -> Setting:
+    """Return on what it is measured. The engine is chosen here as the inspector chooses its own: by the same model on the same machine."""
+    card, model = prepared.checkpoint.card, prepared.checkpoint.model
+    image = torch.from_numpy(model_input(prepared.manifest.read_image(prepared.manifest.patches[0])))
+    return Setting(
+        card.architecture,
+        card.weights_sha256,
+        choose_engine(model, image).name,
+        usual_engine(image.device),
+        len(prepared.manifest.patches),
+        machine.processor(),
+        machine.cores(),
+        machine.load(),
+        browser.version,
     )
 
 
-def _headings(manifest: Manifest) -> list[tuple[str, str]]:
-    """Return what can be chosen in "Marked as", with the queue's heading after it."""
-    labels, known = [patch.label for patch in manifest.patches], len(manifest.patches)
-    narrowed = [
-        (f"{defect.id} · {defect.name}", f"{labels.count(defect.id):,} patches of {known:,}")
-        for defect in DEFECTS
-        if 1 < labels.count(defect.id) < known
-    ]
-    return [*narrowed, ("all classes", f"All {known:,} patches")]
+def _times(page: "Page", inspector: Served, count: int, known: pd.DataFrame) -> dict[str, list[float]]:
+    asked, rows = (page, inspector.address, count), queue.Asked(page, inspector.address, known, count)
+    kinds: dict[str, Callable[[], list[float]]] = {
+        outcome.PATCH: lambda: clicks.patches_once_more(*asked),
+        outcome.AS_IT_OPENS: lambda: clicks.patches_as_they_open_once_more(*asked),
+        outcome.STRIP: lambda: clicks.strips_once_more(*asked),
+        outcome.BY_CLASS: lambda: queue.narrowed_by_choice(rows, "label", QueueLook.TABLE),
+        outcome.BY_PART: lambda: queue.narrowed_by_choice(rows, "split", QueueLook.TABLE),
+        outcome.BY_MARGIN: lambda: queue.narrowed_by_margin(rows),
+        outcome.BY_NAME: lambda: queue.narrowed_by_name(rows),
+        outcome.SCROLLED: lambda: queue.scrolled(rows),
+        outcome.BY_CLASS_IN_PICTURES: lambda: queue.narrowed_by_choice(rows, "label", QueueLook.PICTURES),
+        outcome.SHEETS: lambda: queue.sheets_turned(rows),
+        outcome.FIRST: lambda: clicks.first_maps(*asked),
+        outcome.FIRST_OF_ANY: lambda: clicks.first_maps_of_any(*asked),
+    }
+    times = {}
+    for name, timed in kinds.items():
+        times[name] = timed()
+        _say(f"{name}: {statistics.median(times[name]):.0f} ms")
+    return times
+
+
+def _say(words: str) -> None:
+    """Tell who waits how far it is, and leave what was measured on the screen should something stop it later."""
+    print(words, file=sys.stderr, flush=True)
 
 
 def _in_a_browser(measured: Callable[["Browser"], Outcome]) -> Outcome:
@@ -151,10 +225,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if settings.output.exists() and not settings.output.is_dir():
         raise InputError(f"--output {settings.output}: is a file, expected a folder")
+    logging.getLogger("streamlit").setLevel(logging.ERROR)  # here is no server, as it would warn
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepared = prepare(settings, folder)
-        measured = _in_a_browser(lambda browser: measure(settings, browser, *prepared, folder))
+        measured = _in_a_browser(lambda browser: measure(settings, browser, prepared, folder))
     text = outcome.told(measured)
     write_report(settings.output / "inspector", dataclasses.asdict(measured), text, outcome.draw(measured))
     print(text)

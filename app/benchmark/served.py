@@ -48,6 +48,7 @@ def served(
     *options: str,
     arguments: Sequence[str | Path] = (),
     environment: Mapping[str, str] | None = None,
+    folder: Path = CONFIGS.parent,
 ) -> Iterator[Served]:
     """Start the inspector, and end it afterwards.
 
@@ -58,6 +59,7 @@ def served(
         options: Further ones of Streamlit's.
         arguments: Further ones of the inspector's.
         environment: Further variables.
+        folder: The folder that it is started in.
 
     Raises:
         InputError: It does not start; the message holds what it last said.
@@ -65,13 +67,14 @@ def served(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port), *options]
+    main = str(CONFIGS.parent / "app/main.py")
+    command = [sys.executable, "-m", "streamlit", "run", main, "--server.port", str(port), *options]
     inspector = ["--data", data.resolve(), "--run", run.resolve(), *arguments]
     verdicts = {VARIABLE: str(log.resolve().with_name("verdicts.sqlite"))}
     with log.open("w") as output:
         process = subprocess.Popen(
             [*command, "--", *inspector],
-            cwd=CONFIGS.parent,
+            cwd=folder,
             env={**os.environ, **verdicts, **(environment or {})},
             stdout=output,
             stderr=output,

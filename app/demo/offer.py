@@ -58,7 +58,8 @@ def _offer(building: Building, state: State) -> None:
         _words_on_button(state),
         key="demo_build",
         type="primary",
-        on_click=building.begin,
+        on_click=_begin,
+        args=(building,),
         help="Everybody who opens this page sees how far it is.",
     )
     st.caption(
@@ -84,10 +85,21 @@ def _live(building: Building) -> None:
         button.button(
             "Cancel",
             key="demo_cancel",
-            on_click=building.cancel,
+            on_click=_cancel,
+            args=(building,),
             width="stretch",
             help="Stops the work for everybody. What was made is kept.",
         )
+
+
+def _begin(building: Building) -> None:
+    if may(Right.CONFIGURE):  # the role may be gone since the button was drawn; the page says so
+        building.begin()
+
+
+def _cancel(building: Building) -> None:
+    if may(Right.CONFIGURE):
+        building.cancel()
 
 
 def told(state: AtWork) -> str:

@@ -10,6 +10,8 @@ from severstal_xai.command import DONE
 from severstal_xai.errors import InputError
 
 DEMO = Path("demo")
+PATCHES, STRIPS = DEMO / "patches", DEMO / "strips/train_images"
+"""The demo's data folder, and the images that it was made from."""
 _SETTINGS = "configs/demo"
 _OVERWRITE = ("--overwrite", "true")
 
@@ -47,7 +49,7 @@ STEPS = (
     Step(
         "cut them into patches",
         ("data_prep", "--config", f"{_SETTINGS}/data_prep.yaml"),
-        DEMO / "patches/manifest.parquet",
+        PATCHES / "manifest.parquet",
         8,
     ),
     Step(

@@ -2,13 +2,14 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
 from severstal_xai.classes import SOUND
+from severstal_xai.imaging import NoSteel
 from severstal_xai.operating_point import OperatingPoint, flagged_as
 
 MOST_ENTRIES = 20_000
@@ -23,11 +24,22 @@ class Answer:
 
     Args:
         at: When it was asked.
-        windows: The probabilities of each window, from left to right.
+        windows: The probabilities of each window, from left to right; of one that shows no steel, why: the model is not asked
+            about it.
     """
 
     at: datetime
-    windows: tuple[Shares, ...]
+    windows: tuple[Shares | NoSteel, ...]
+
+    @property
+    def judged(self) -> Mapping[int, Shares]:
+        """The probabilities of the windows that show steel, by their places from 0."""
+        return {place: said for place, said in enumerate(self.windows) if not isinstance(said, NoSteel)}
+
+    @property
+    def unseen(self) -> Mapping[int, NoSteel]:
+        """Why the others show none."""
+        return {place: said for place, said in enumerate(self.windows) if isinstance(said, NoSteel)}
 
 
 class Answers:
@@ -97,6 +109,12 @@ def is_flagged(shares: Sequence[float], point: OperatingPoint | None) -> bool:
     return bool(flagged_as(point, shares)) if point else int(np.argmax(shares)) != SOUND.id
 
 
-def most_suspicious(answer: Answer, point: OperatingPoint | None) -> int:
-    """Return the place of the window that is to be looked at first."""
-    return max(range(len(answer.windows)), key=lambda place: suspicion(answer.windows[place], point))
+def is_any_flagged(answer: Answer, point: OperatingPoint | None) -> bool:
+    """Tell whether an inspector is to look at an image, as `is_flagged` tells it of a window."""
+    return any(is_flagged(shares, point) for shares in answer.judged.values())
+
+
+def most_suspicious(answer: Answer, point: OperatingPoint | None) -> int | None:
+    """Return the place of the window that is to be looked at first; None where none shows steel."""
+    judged = answer.judged
+    return max(judged, key=lambda place: suspicion(judged[place], point), default=None)

@@ -19,6 +19,7 @@ from app.review.filters import STRIP
 from app.words import plain
 from severstal_xai.checkpoint import Checkpoint
 from severstal_xai.errors import InputError
+from severstal_xai.imaging import no_steel
 from severstal_xai.operating_point import OperatingPoint
 
 UPLOAD, WINDOW = "upload", "window"
@@ -138,9 +139,9 @@ def _ask(desk: Desk, one: Listed) -> bool:
 
 
 def answer_to(desk: Desk, image: NewImage, content: bytes) -> Answer:
-    """Ask the model about each window of an image."""
-    windows = parts(image, grey_of(content))
-    return Answer(datetime.now(UTC), tuple(loading.ask(desk.checkpoint.model, grey) for grey in windows))
+    """Ask the model about each window of an image that shows steel."""
+    windows, model = parts(image, grey_of(content)), desk.checkpoint.model
+    return Answer(datetime.now(UTC), tuple(no_steel(grey) or loading.ask(model, grey) for grey in windows))
 
 
 def address_of(one: Listed) -> dict[str, str]:

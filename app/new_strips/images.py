@@ -91,7 +91,8 @@ def check_image_name(name: str) -> None:
     check_name(name)
     ending = PurePosixPath(name).suffix
     if ending.lower() not in _ENDINGS:
-        raise InputError(f"ends in {ending!r}, expected one of {', '.join(_ENDINGS)}")
+        found = f"ends in {ending!r}" if ending else "has no ending"
+        raise InputError(f"{found}, expected one of {', '.join(_ENDINGS)}")
 
 
 def read_new(name: str, content: bytes) -> NewImage:

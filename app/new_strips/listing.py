@@ -7,22 +7,22 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import messages
-from app.access.door import may, why_not
+from app.access.door import may, while_may, why_not
 from app.access.roles import Right
 from app.fragments import draw_every
 from app.new_strips import desk as at
-from app.new_strips.answers import is_flagged
+from app.new_strips.answers import is_any_flagged
 from app.new_strips.desk import Desk
 from app.new_strips.images import Refused
 from app.new_strips.report_buttons import draw_button, list_report_of
-from app.new_strips.tables import Listed, as_frame, refused_csv, results_csv
+from app.new_strips.tables import NO_STEEL, Listed, as_frame, refused_csv, results_csv
 from app.new_strips.uploads import MOST_BYTES, MOST_FILES
 from app.new_strips.watch import MOST_FILES as MOST_WATCHED
 from app.new_strips.watch import Sight
 from app.report.as_html import to_html
 from app.report.as_pdf import to_pdf
 from app.visitor import POLL
-from app.words import plain
+from app.words import IN_TABLE, for_table, plain
 
 _SLICE = 0.5
 """Seconds of asking between two drawings of the list."""
@@ -30,26 +30,32 @@ _LOOK = 2.0
 """Seconds between two looks at the folder while nothing happens."""
 _ROUND, _SHOWN = "which list of uploads", "images as listed last"
 _COLUMNS = {
-    "picture": st.column_config.ImageColumn("Picture", width=170),
-    "file": st.column_config.TextColumn("File", width=130),
+    "picture": st.column_config.ImageColumn("Picture", width=130),
+    "file": st.column_config.TextColumn("File", width=120),
     "window": st.column_config.NumberColumn(
         "Window", help="The most suspicious one, counted from the left.", width=70
     ),
-    "answer": st.column_config.TextColumn("Model's answer there", help="The likeliest class on that window."),
+    "answer": st.column_config.TextColumn(
+        "Model's answer there", help="The likeliest class on that window.", width=175
+    ),
     "defect": st.column_config.ProgressColumn(
         "Defect",
         help="The probability of that window's likeliest defect.",
         min_value=0.0,
-        max_value=1.0,
-        format="percent",
+        max_value=100.0,
+        format=IN_TABLE,
+        width=100,
     ),
     "flagged": st.column_config.TextColumn(
-        "Flagged as class", width=200, help="By the thresholds of the operating point, on any window."
+        "Flagged as class in window",
+        width=215,
+        help="By the thresholds of the operating point: each class, and the windows from the left that are flagged as it.",
     ),
     "from": st.column_config.TextColumn("From", width=75),
     "remark": st.column_config.TextColumn(
         "Remark",
-        help="The same file elsewhere, or another file of the same name: data preparation refuses both.",
+        help="Windows that are black or blank: the model is not asked about them. And the same file elsewhere, or another file of the same "
+        "name: data preparation refuses both.",
     ),
 }
 _REFUSED = {
@@ -180,12 +186,13 @@ def _draw_progress(known: Sequence[Listed]) -> None:
 def heading(known: Sequence[Listed], desk: Desk) -> str:
     """Return what stands over the table."""
     images = "1 image" if len(known) == 1 else f"{len(known):,} images"
-    flagged = sum(
-        any(is_flagged(shares, desk.point) for shares in one.answer.windows) for one in known if one.answer
-    )
+    answers = [one.answer for one in known if one.answer]
+    flagged = sum(is_any_flagged(answer, desk.point) for answer in answers)
+    unseen = sum(bool(answer.unseen) for answer in answers)
+    dark = f", {unseen} with {NO_STEEL} on a window" if unseen else ""
     what = "flagged" if desk.point else "with a defect as the answer on a window"
     so_far = " so far" if any(one.answer is None for one in known) else ""
-    return f"{images}, {flagged or 'none'} {what}{so_far}"
+    return f"{images}, {flagged or 'none'} {what}{dark}{so_far}"
 
 
 def _draw_table(desk: Desk, known: Sequence[Listed]) -> Listed | None:
@@ -196,6 +203,7 @@ def _draw_table(desk: Desk, known: Sequence[Listed]) -> Listed | None:
     )
     before: list[dict[str, str]] = st.session_state.get(_SHOWN, [])
     frame = as_frame(known, desk.point)
+    frame["defect"] = for_table(frame["defect"])
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -257,7 +265,7 @@ def _draw_downloads(desk: Desk) -> None:
         return
     results.download_button(
         "Results (CSV)",
-        lambda: results_csv(at.listed(desk), desk.point, desk.weights),
+        while_may(Right.EXPORT, lambda: results_csv(at.listed(desk), desk.point, desk.weights)),
         "new_strips.csv",
         "text/csv",
         on_click="ignore",
@@ -267,7 +275,7 @@ def _draw_downloads(desk: Desk) -> None:
     )
     wrong.download_button(
         "Files not taken (CSV)",
-        lambda: refused_csv(at.all_refused(desk)),
+        while_may(Right.EXPORT, lambda: refused_csv(at.all_refused(desk))),
         "new_strips_not_taken.csv",
         "text/csv",
         on_click="ignore",

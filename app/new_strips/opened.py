@@ -46,7 +46,10 @@ def _ways(one: Listed, known: Sequence[Listed]) -> None:
     addresses = [at.address_of(other) for other in known]
     here = addresses.index(at.address_of(one))
     st.caption(f"Image {here + 1} of {len(addresses)}, the most suspicious first")
-    for words, step, shortcut in (("Previous", -1, "alt+left"), ("Next", 1, "alt+right")):
+    for words, place, step, shortcut in (
+        ("Previous", "before", -1, "alt+left"),
+        ("Next", "after", 1, "alt+right"),
+    ):
         is_there = 0 <= here + step < len(addresses)
         st.button(
             words,
@@ -56,4 +59,5 @@ def _ways(one: Listed, known: Sequence[Listed]) -> None:
             disabled=not is_there,
             width="stretch",
             shortcut=shortcut,
+            help=f"The image {place} this one in the list; Alt and an arrow key do the same.",
         )

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from app import judging, loading
-from app.access.door import may, why_not
+from app.access.door import may, while_may, why_not
 from app.access.roles import Right
 from app.asking.explanations import Found, Request
 from app.new_strips import desk as at
@@ -58,7 +58,7 @@ def draw_report_buttons(desk: Desk, subject: Subject, title: str, requests: Mapp
         for place, request in requests.items():
             found = finished.get(request)
             if isinstance(found, Found):
-                heats[place] = found.saliency * subject.parts[place].shares[request.target]
+                heats[place] = found.saliency * subject.answer.judged[place][request.target]
         one = subject.one
         told = Told(one.image, one.source, subject.grey, subject.answer)
         return image_report(asker, datetime.now(UTC), told, title, heats)
@@ -79,7 +79,7 @@ def draw_button(
     """Draw one button; the report is made when it is clicked."""
     st.download_button(
         f"Report ({kind})",
-        lambda: written(made()),
+        while_may(Right.EXPORT, lambda: written(made())),
         file,
         mime,
         key=f"new strips report {kind}",

@@ -8,16 +8,17 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from app.new_strips.answers import Answer, defect_share, is_flagged, most_suspicious
+from app.new_strips.answers import Answer, Shares, defect_share, is_any_flagged, most_suspicious
 from app.new_strips.images import Grey, NewImage, Refused
-from app.new_strips.tables import NOT_ASKED, Listed, flagged_in_words
+from app.new_strips.tables import NO_STEEL, NOT_ASKED, Listed, flagged_in_words, unseen_in_words
+from app.report.pictures import hatch_where
 from app.report.record import Column, Picture, Report, Scale, Section, Table
-from app.words import class_title, percent
+from app.words import class_title, how_sure, percent
 from severstal_xai.classes import CLASSES
-from severstal_xai.imaging import encode_png
+from severstal_xai.imaging import NoSteel, encode_png
 from severstal_xai.operating_point import OperatingPoint, flagged_as
-from severstal_xai.overlay import blend_heat, encode_picture, heat_colours
-from severstal_xai.strips import stitch
+from severstal_xai.overlay import as_rgb, blend_heat, encode_picture, heat_colours
+from severstal_xai.strips import cut, stitch
 
 MOST_PICTURES = 40
 """In a report of all that is listed, the most suspicious."""
@@ -100,7 +101,7 @@ def list_report(
         grey_of: Returns an image's grey values; None where it can no longer be read.
     """
     asked = [(one, one.answer) for one in listed if one.answer]
-    flagged = [(one, answer) for one, answer in asked if _is_flagged(answer, asker.point)]
+    flagged = [(one, answer) for one, answer in asked if is_any_flagged(answer, asker.point)]
     sections = [_summary(asker, listed, len(asked), len(flagged))]
     if flagged:
         sections.append(_pictures(flagged, asker.point, grey_of))
@@ -111,19 +112,16 @@ def list_report(
     return Report("New strips", made_at, asker.reader, asker.provenance, tuple(sections))
 
 
-def _is_flagged(answer: Answer, point: OperatingPoint | None) -> bool:
-    return any(is_flagged(shares, point) for shares in answer.windows)
-
-
 def _summary(asker: Asker, listed: Sequence[Listed], asked: int, flagged: int) -> Section:
     what = "flagged for an inspector to look at" if asker.point else "with a defect as the answer on a window"
     unasked = (
         f" The model was not asked about {len(listed) - asked} of them yet." if asked < len(listed) else ""
     )
     rows = tuple(_row(one, asker.point) for one in listed)
+    dark = [f"{one.image.name}: {words}." for one in listed if (words := unseen_in_words(one.answer))]
     return Section(
         "What the model says",
-        (f"Images: {len(listed)}, of them {flagged} {what}.{unasked}", _NO_TRUTH),
+        (f"Images: {len(listed)}, of them {flagged} {what}.{unasked}", *dark, _NO_TRUTH),
         tables=(Table(_LISTED_COLUMNS, rows),) if rows else (),
     )
 
@@ -132,7 +130,9 @@ def _row(one: Listed, point: OperatingPoint | None) -> tuple[str, ...]:
     if one.answer is None:
         return one.image.name, one.source, "", NOT_ASKED, "", "", one.image.sha256
     place = most_suspicious(one.answer, point)
-    shares = one.answer.windows[place]
+    if place is None:
+        return one.image.name, one.source, "", NO_STEEL, "", "", one.image.sha256
+    shares = one.answer.judged[place]
     flagged = flagged_in_words(one.answer, point) if point else "no thresholds"
     answer = class_title(int(np.argmax(shares)))
     return (
@@ -140,7 +140,7 @@ def _row(one: Listed, point: OperatingPoint | None) -> tuple[str, ...]:
         one.source,
         str(place + 1),
         answer,
-        percent(defect_share(shares)),
+        how_sure(defect_share(shares)),
         flagged,
         one.image.sha256,
     )
@@ -157,7 +157,12 @@ def _pictures(
         if grey is not None:
             lines = (one.image.name, _found(answer, point))
             pictures.append(
-                Picture(encode_png(_half(grey)), f"{one.image.name}, grey values", lines, _share(one.image))
+                Picture(
+                    _half(steel_picture(one.image, grey, answer)),
+                    f"{one.image.name}, grey values",
+                    lines,
+                    _share(one.image),
+                )
             )
     more = (
         f" The pictures are of the {MOST_PICTURES} most suspicious." if len(flagged) > MOST_PICTURES else ""
@@ -175,14 +180,37 @@ def _found(answer: Answer, point: OperatingPoint | None) -> str:
     if point:
         return f"flagged as class {flagged_in_words(answer, point)}"
     place = most_suspicious(answer, None)
-    shares = answer.windows[place]
+    if place is None:
+        return NO_STEEL
+    shares = answer.judged[place]
     label = int(np.argmax(shares))
-    return f"window {place + 1}: {class_title(label)}, {percent(shares[label])}"
+    return f"window {place + 1}: {class_title(label)}, {how_sure(shares[label])}"
 
 
-def _half(grey: Grey) -> Grey:
+def _half(picture: UInt8[np.ndarray, "height width *channels"]) -> bytes:
     """Return a picture at half its size: on paper no pixel of it is missed, and the file stays small."""
-    return np.asarray(Image.fromarray(grey).reduce(2))
+    return _encoded(np.asarray(Image.fromarray(picture).reduce(2)))
+
+
+def _encoded(picture: UInt8[np.ndarray, "height width *channels"]) -> bytes:
+    return encode_png(picture) if picture.ndim == 2 else encode_picture(picture)
+
+
+def steel_picture(image: NewImage, grey: Grey, answer: Answer) -> UInt8[np.ndarray, "height width *channels"]:
+    """Return an image's grey values; windows that show no steel are hatched, and the picture is RGB then."""
+    if not answer.unseen:
+        return grey
+    picture = as_rgb(grey)
+    _hatch_unseen(picture, image, answer)
+    return picture
+
+
+def _hatch_unseen(picture: UInt8[np.ndarray, "height width 3"], image: NewImage, answer: Answer) -> None:
+    """Hatch what shows no steel, in place."""
+    where = np.zeros(picture.shape[:2], dtype=bool)
+    for place in answer.unseen:
+        cut(where, image.windows[place])[:] = True
+    hatch_where(picture, where, covers=True)
 
 
 def _share(image: NewImage) -> float:
@@ -234,11 +262,12 @@ def image_report(
         "What the model says, and why",
         (
             f"Flagged: {_all_flagged(answer, asker.point)}.",
+            *([f"Not asked about, and hatched: {words}."] if (words := unseen_in_words(answer)) else []),
             _NO_TRUTH,
-            _heat_in_words(method, len(heats), len(answer.windows)),
+            *([_heat_in_words(method, len(heats), len(answer.judged))] if answer.judged else []),
         ),
         scale=_SCALE if heats else None,
-        pictures=_image_pictures(image, told.grey, method, heats),
+        pictures=_image_pictures(told, method, heats),
         tables=(
             Table(
                 _WINDOW_COLUMNS,
@@ -277,21 +306,24 @@ def _heat_in_words(method: str, made: int, windows: int) -> str:
 
 
 def _image_pictures(
-    image: NewImage, grey: Grey, method: str, heats: Mapping[int, Float[np.ndarray, "256 256"]]
+    told: Told, method: str, heats: Mapping[int, Float[np.ndarray, "256 256"]]
 ) -> tuple[Picture, ...]:
+    image, answer = told.image, told.answer
     share = 1.0 if image.is_strip else 0.49
-    steel = Picture(encode_png(grey), f"{image.name}, grey values", ("The steel",), share)
+    shown = _encoded(steel_picture(image, told.grey, answer))
+    steel = Picture(shown, f"{image.name}, grey values", ("The steel",), share)
     if not heats:
         return (steel,)
     heat = stitch(heats) if image.is_strip else heats[0]
-    over = _over(grey, heat)
-    return steel, Picture(over, f"{image.name} with the heat of {method}", (f"The heat of {method}",), share)
+    over = blend_heat(told.grey, heat, _OPACITY)
+    _hatch_unseen(over, image, answer)
+    return steel, Picture(
+        encode_picture(over), f"{image.name} with the heat of {method}", (f"The heat of {method}",), share
+    )
 
 
-def _over(grey: UInt8[np.ndarray, "height width"], heat: Float[np.ndarray, "height width"]) -> bytes:
-    return encode_picture(blend_heat(grey, heat, _OPACITY))
-
-
-def _window_row(place: int, shares: Sequence[float], point: OperatingPoint | None) -> tuple[str, ...]:
+def _window_row(place: int, shares: Shares | NoSteel, point: OperatingPoint | None) -> tuple[str, ...]:
+    if isinstance(shares, NoSteel):
+        return (str(place), f"{NO_STEEL}: {shares}", *[""] * len(CLASSES), "")
     flagged = ", ".join(map(str, flagged_as(point, shares))) if point else ""
-    return (str(place), class_title(int(np.argmax(shares))), *map(percent, shares), flagged)
+    return (str(place), class_title(int(np.argmax(shares))), *map(how_sure, shares), flagged)

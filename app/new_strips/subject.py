@@ -10,6 +10,7 @@ from app.new_strips.desk import Desk
 from app.new_strips.images import Grey, grey_of, parts
 from app.new_strips.tables import Listed
 from severstal_xai.files import sha256
+from severstal_xai.imaging import NoSteel
 from severstal_xai.strips import patch_name
 
 
@@ -21,13 +22,13 @@ class Part:
         name: What a patch of it would be called.
         grey: Its grey values.
         image: Their checksum, which names it in a `Request`.
-        shares: What the model says of it.
+        shares: What the model says of it; why it shows no steel where it does not.
     """
 
     name: str
     grey: Grey
     image: str
-    shares: Shares
+    shares: Shares | NoSteel
 
 
 @dataclass(frozen=True)

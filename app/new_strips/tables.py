@@ -13,6 +13,7 @@ from app.new_strips.images import NewImage, Refused, remarks
 from app.verdicts.export import as_csv
 from app.words import class_title
 from severstal_xai.classes import CLASSES
+from severstal_xai.imaging import NoSteel
 from severstal_xai.operating_point import OperatingPoint, flagged_as
 from severstal_xai.predictions import SHARES
 
@@ -32,6 +33,8 @@ _RESULTS = (
 _REFUSED = ("file", "from", "reason")
 NOT_ASKED = "not asked yet"
 """What stands for the answer of an image that waits for it."""
+NO_STEEL = "no steel to see"
+"""What stands for the answer of an image or a window that shows none."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ def most_suspicious_first(listed: Iterable[Listed], point: OperatingPoint | None
     def key(one: Listed) -> tuple[bool, bool, float]:
         if one.answer is None:
             return False, False, 0.0
-        return True, *max(suspicion(shares, point) for shares in one.answer.windows)
+        judged = one.answer.judged.values()
+        return True, *max((suspicion(shares, point) for shares in judged), default=(False, 0.0))
 
     return sorted(listed, key=key, reverse=True)
 
@@ -72,7 +76,10 @@ def as_frame(listed: Sequence[Listed], point: OperatingPoint | None) -> pd.DataF
     """
     told = remarks([(one.source, one.image) for one in listed])
     return pd.DataFrame(
-        [_row(one, point) | {"remark": remark} for one, remark in zip(listed, told, strict=True)],
+        [
+            _row(one, point) | {"remark": "; ".join(filter(None, (_unseen_in_short(one.answer), remark)))}
+            for one, remark in zip(listed, told, strict=True)
+        ],
         columns=["picture", "file", "window", "answer", "defect", "flagged", "from", "remark"],
     ).astype({"window": "Int64", "defect": float})
 
@@ -82,12 +89,14 @@ def _row(one: Listed, point: OperatingPoint | None) -> dict[str, Any]:
     if one.answer is None:
         return row | {"answer": NOT_ASKED, "flagged": None if point is None else ""}
     place = most_suspicious(one.answer, point)
-    shares = one.answer.windows[place]
+    if place is None:
+        return row | {"answer": NO_STEEL, "flagged": None if point is None else ""}
+    shares = one.answer.judged[place]
     return row | {
         "window": place + 1,
         "answer": class_title(int(np.argmax(shares))),
         "defect": suspicion(shares, point)[1],
-        "flagged": None if point is None else flagged_in_words(one.answer, point),
+        "flagged": None if point is None else flagged_in_short(one.answer, point),
     }
 
 
@@ -96,12 +105,84 @@ def flagged_in_words(answer: Answer, point: OperatingPoint) -> str:
 
     Written as `3 in windows 2 and 5; 4 in all windows`.
     """
-    places: dict[int, list[int]] = {}
-    for place, shares in enumerate(answer.windows, start=1):
-        for label in flagged_as(point, shares):
-            places.setdefault(label, []).append(place)
     windows = len(answer.windows)
-    return "; ".join(f"{label} in {_which(found, windows)}" for label, found in sorted(places.items()))
+    return "; ".join(
+        f"{label} in {_which(found, windows)}" for label, found in _flagged_places(answer, point).items()
+    )
+
+
+def flagged_in_short(answer: Answer, point: OperatingPoint) -> str:
+    """Return the same for a narrow column: `3 in 2, 5; 4 in all`."""
+    windows = len(answer.windows)
+    return "; ".join(
+        f"{label} in {'all' if 1 < windows == len(found) else _runs(found)}"
+        for label, found in _flagged_places(answer, point).items()
+    )
+
+
+def _runs(places: Sequence[int]) -> str:
+    """Return rising numbers, those that follow each other by the first and the last.
+
+    Example:
+        >>> _runs([1, 2, 3, 5]), _runs([1, 2]), _runs([6])
+        ('1-3, 5', '1, 2', '6')
+    """
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and place == runs[-1][-1] + 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+
+
+def _flagged_places(answer: Answer, point: OperatingPoint) -> dict[int, list[int]]:
+    """Return the windows, from 1, that are flagged as a class, by the classes in their order."""
+    places: dict[int, list[int]] = {}
+    for place, shares in answer.judged.items():
+        for label in flagged_as(point, shares):
+            places.setdefault(label, []).append(place + 1)
+    return dict(sorted(places.items()))
+
+
+def unseen_in_words(answer: Answer | None) -> str:
+    """Return which windows show no steel, and why; empty where all do, or where nobody looked yet.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> unseen_in_words(Answer(datetime.now(UTC), (NoSteel.BLACK, (1.0, 0, 0, 0, 0), NoSteel.BLACK, NoSteel.BLANK)))
+        'no steel to see: windows 1 and 3 are black, window 4 is blank'
+        >>> unseen_in_words(Answer(datetime.now(UTC), (NoSteel.BLANK,)))
+        'no steel to see: the picture is blank'
+    """
+    if not answer or not answer.unseen:
+        return ""
+    if len(answer.windows) == 1:
+        return f"{NO_STEEL}: the picture is {answer.unseen[0]}"
+    said = (
+        f"{_which(places, len(answer.windows))} {'is' if len(places) == 1 else 'are'} {kind}"
+        for kind, places in _unseen_places(answer).items()
+    )
+    return f"{NO_STEEL}: {', '.join(said)}"
+
+
+def _unseen_in_short(answer: Answer | None) -> str:
+    """Return the same for a narrow column: `black: 1, 2; blank: all`."""
+    if not answer:
+        return ""
+    windows = len(answer.windows)
+    return "; ".join(
+        f"{kind}: {'all' if len(places) == windows else _runs(places)}"
+        for kind, places in _unseen_places(answer).items()
+    )
+
+
+def _unseen_places(answer: Answer) -> dict[NoSteel, list[int]]:
+    """Return the windows, from 1, that show no steel, by the reason."""
+    places: dict[NoSteel, list[int]] = {}
+    for place, why in answer.unseen.items():
+        places.setdefault(why, []).append(place + 1)
+    return places
 
 
 def _which(places: Sequence[int], windows: int) -> str:
@@ -132,6 +213,7 @@ def results_csv(listed: Iterable[Listed], point: OperatingPoint | None, weights_
 
     Columns: `file`, `from`, `sha256` of the file, `window` from 1, `x` of its left edge in pixels, `p0` to `p4`, `answer` (class) and
     `answer_name`, `flagged` (the classes, joined by a blank; `no thresholds` where there are none), `weights_sha256`, `asked` (when).
+    Of a window that shows no steel `answer_name` says so, and why; what the model says is empty.
     """
     rows = [row for one in listed for row in _windows(one, point, weights_sha256)]
     return as_csv(rows, _RESULTS)
@@ -145,11 +227,13 @@ def _windows(one: Listed, point: OperatingPoint | None, weights_sha256: str) -> 
     for place, (window, shares) in enumerate(
         zip(one.image.windows, one.answer.windows, strict=True), start=1
     ):
+        where = file | {"window": place, "x": window.x}
+        if isinstance(shares, NoSteel):
+            yield dict.fromkeys(_RESULTS, "") | where | {"answer_name": f"{NO_STEEL}: {shares}"}
+            continue
         answer = int(np.argmax(shares))
         yield {
-            **file,
-            "window": place,
-            "x": window.x,
+            **where,
             **dict(zip(SHARES, shares, strict=True)),
             "answer": answer,
             "answer_name": CLASSES[answer].name,

@@ -15,9 +15,9 @@ from app.overview import results
 from app.overview.methods import title_of
 from app.overview.panel import told
 from app.words import class_title, plain
-from explain.compare import Comparison, Difference
+from explain.compare import ON_DEFECT, RIGHT_REASON, TOO_FEW, Comparison, Difference
 from explain.evaluation.summary import METRICS, lots_of, mean_of
-from severstal_xai.bootstrap import Measure
+from severstal_xai.bootstrap import FEWEST_STRIPS, Measure
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Split
 from severstal_xai.markdown import table
@@ -26,7 +26,11 @@ AGAINST = "against"
 """What the other run is called in the address."""
 _NONE, _CHOICE = "", "run against"
 _SEED = 0
-_AGAINST_MASKS = tuple(metric.title for metric in METRICS if metric.column in results.AGAINST_MASKS)
+_AGAINST_MASKS = (
+    RIGHT_REASON,
+    ON_DEFECT,
+    *(metric.title for metric in METRICS if metric.column in results.AGAINST_MASKS),
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Answers:
         patches: How many these are.
         gained: Patches that the run that is shown names rightly and the other one does not.
         lost: The other way round.
+        strips: Of how many strips.
         change: How much larger the share of right answers is, in per cent, with its interval.
         table: The patches of which exactly one run is right: `label`, `other` and `own`, the answers; the lost ones first.
     """
@@ -44,6 +49,7 @@ class Answers:
     patches: int
     gained: int
     lost: int
+    strips: int
     change: Measure
     table: pd.DataFrame
 
@@ -76,6 +82,7 @@ def answers_compared(own: pd.DataFrame, other: pd.DataFrame) -> Answers:
         len(both),
         int((right & ~right_there).sum()),
         int((~right & right_there).sum()),
+        both["strip"].nunique(),
         mean_of(change, lots_of(list(both["strip"]), _SEED)),
         found[differs].iloc[lost_first],
     )
@@ -137,6 +144,10 @@ def _draw_answers(opened: Opened, split: Split | None, other: Path, titles: tupl
     known = opened.known if split is None else opened.known[opened.known["split"] == str(split)]
     found = answers_compared(known, results.answers(other))
     st.write(in_words(found, titles))
+    if results.card_of(other).data_checksum != opened.manifest.checksum:
+        st.caption(
+            f"{plain(titles[0])} was trained on other data than is shown here: its answers are matched by the names of the patches."
+        )
     if found.table.empty:
         return None
     before, after = titles
@@ -178,6 +189,8 @@ def in_words(found: Answers, titles: tuple[str, str]) -> str:
         f"On {found.patches:,} patches that both answered, **{after}** is right on **{found.gained:,}** where {before} is wrong, and wrong on "
         f"**{found.lost:,}** where {before} is right: {change.value:+.1f} points of right answers ({change.low:+.1f} to {change.high:+.1f})"
     )
+    if found.strips < FEWEST_STRIPS:
+        return f"{said}, {TOO_FEW}."
     if change.low > 0:
         return f"{said}, so it is better."
     return f"{said}, so it is worse." if change.high < 0 else f"{said}, no difference that could be told."
@@ -198,15 +211,22 @@ def _draw_explanations(compared: Comparison, titles: tuple[str, str]) -> None:
             st.caption("Drop and deletion: less is better. Increase and insertion: more is better.")
     st.caption(
         "Of the patches that both evaluations have, the mean of what changed on each; in brackets the interval of 95 %, by strips. “No difference "
-        "that could be told”: the interval holds 0."
+        "that could be told”: the interval holds 0. “Too few strips to tell”: fewer than five, of which an interval says nothing."
     )
 
 
 def explanations_in_words(compared: Comparison, against_masks: Sequence[Difference]) -> str:
     """Say in Markdown how many of the measures of heat changed, on how many patches."""
     better, worse = (sum(one.verdict == verdict for one in against_masks) for verdict in ("better", "worse"))
+    other = (
+        f" Left out are {compared.of_other_data:,} whose image or marks are not the same for both."
+        * bool(compared.of_other_data)
+    )
+    said = f"The heat of both was evaluated on {compared.patches:,} patches.{other}"
+    if against_masks and all(one.verdict == TOO_FEW for one in against_masks):
+        return f"{said} They are of {TOO_FEW}."
     return (
-        f"The heat of both was evaluated on {compared.patches:,} patches. Of {len(against_masks)} measures of how it agrees with the marks "
+        f"{said} Of {len(against_masks)} measures of how it agrees with the marks "
         f"**{better or 'none'}** {'is' if better < 2 else 'are'} better now and **{worse or 'none'}** {'is' if worse < 2 else 'are'} worse."
     )
 

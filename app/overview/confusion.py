@@ -52,9 +52,7 @@ def draw(opened: Opened, split: Split | None, scores: RunScores | None) -> Query
 
 def _say_why_there_are_none(opened: Opened, split: Split | None) -> None:
     if not opened.is_own_data:
-        st.info(
-            "The model was not asked about these patches: training asks about those of its own data alone."
-        )
+        absent(messages.NOT_ASKED_HERE)
     elif split == Split.TRAIN:
         st.info(
             "The model was not asked about the patches that it learnt from. Choose another part of the data on the left."

@@ -20,6 +20,7 @@ _COLOURS = {
     Group.RIGHT_ELSEWHERE: (200, 85, 0),
     Group.WRONG_ON_DEFECT: (110, 116, 122),
     Group.WRONG_ELSEWHERE: (150, 156, 162),
+    Group.FOUND_NOTHING: (200, 204, 208),
 }
 _FEW_STRIPS = 20
 
@@ -44,14 +45,20 @@ def draw(opened: Opened) -> Query | None:
         + (f" Of {strips} strips alone: this proves little." if strips < _FEW_STRIPS else "")
     )
     with st.expander("Class by class"):
-        st.markdown(table(["class", *FIRST_EVIDENCE], class_rows(counts)))
+        st.markdown(table(["class", *shown_groups(counts)], class_rows(counts)))
     return None if opened_group is None else Query(split=None, group=Group(opened_group))
 
 
 def _of_all(counts: Sequence[Count]) -> list[Count]:
     """Return the counts of all classes together, those to be looked at first in front."""
     whole = {one.group: one for one in counts if one.label is None}
-    return [whole[group] for group in FIRST_EVIDENCE]
+    return [whole[group] for group in shown_groups(counts)]
+
+
+def shown_groups(counts: Sequence[Count]) -> list[Group]:
+    """Return the groups in the order in which they are to be looked at; that of maps of zeros where there are any."""
+    nothing = any(one.patches for one in counts if one.group == Group.FOUND_NOTHING)
+    return [group for group in FIRST_EVIDENCE if nothing or group != Group.FOUND_NOTHING]
 
 
 def _bar(count: Count) -> bars.Bar:
@@ -70,11 +77,13 @@ def _bar(count: Count) -> bars.Bar:
 def in_words(counts: Sequence[Count]) -> str:
     """Say in Markdown how often a right answer has a right reason."""
     whole = {one.group: one.patches for one in counts if one.label is None}
-    patches, elsewhere = sum(whole.values()), whole[Group.RIGHT_ELSEWHERE]
-    right = whole[Group.RIGHT_ON_DEFECT] + elsewhere
+    nothing, elsewhere = whole[Group.FOUND_NOTHING], whole[Group.RIGHT_ELSEWHERE]
+    patches, right = sum(whole.values()) - nothing, whole[Group.RIGHT_ON_DEFECT] + elsewhere
+    cold = f"On {nothing:,} with a marked defect there is no heat at all. " * bool(nothing)
+    of = f"Of {patches:,} patches with a marked defect{' and heat' * bool(nothing)}"
     if not right:
-        return f"Of {patches:,} patches with a marked defect none is named rightly."
-    said = f"Of {patches:,} patches with a marked defect {right:,} {'is' if right == 1 else 'are'} named rightly; "
+        return f"{cold}{of} none is named rightly."
+    said = f"{cold}{of} {right:,} {'is' if right == 1 else 'are'} named rightly; "
     if not elsewhere:
         return said + "on each of these the evidence lies on the defect."
     return (
@@ -90,4 +99,6 @@ def class_rows(counts: Sequence[Count]) -> list[list[object]]:
         (one.label, one.group): f"{one.patches:,} · {100 * one.share.value:.1f} %{in_brackets(one.share)}"
         for one in counts
     }
-    return [[class_title(label), *(cells[label, group] for group in FIRST_EVIDENCE)] for label in labels]
+    return [
+        [class_title(label), *(cells[label, group] for group in shown_groups(counts))] for label in labels
+    ]

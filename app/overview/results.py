@@ -7,11 +7,11 @@ import streamlit as st
 
 from app import loading
 from app.loading import EVALUATION
-from explain.compare import Comparison, compare
+from explain.compare import Comparison, check_made_alike, compare
 from explain.evaluation.controls import CONTROLS
 from explain.evaluation.evidence import Count, count_groups
 from explain.evaluation.files import EVIDENCE_FILE, read_evidence
-from explain.evaluation.per_patch import ROWS_FILE, read_rows
+from explain.evaluation.per_patch import CHECKSUMS, ROWS_FILE, read_rows
 from explain.evaluation.rows import ORDERED
 from explain.evaluation.summary import METRICS, Figures, summarise
 from explain.evaluation.variants import over_seeds
@@ -144,6 +144,8 @@ def _evaluation(run: str, stamps: Stamps, weights: str) -> pd.DataFrame:  # noqa
         "prediction",
         "whole",
         *(metric.column for metric in METRICS),
+        "empty",
+        *(name for name in CHECKSUMS if name in rows),
     ]
     return over_seeds(rows.loc[~rows["method"].str.endswith(ORDERED), columns])
 
@@ -161,6 +163,8 @@ def _comparison(runs: tuple[str, str], stamps: Stamps, weights: tuple[str, ...])
         _evaluation(run, some, own)
         for run, some, own in zip(runs, (stamps[:half], stamps[half:]), weights, strict=True)
     )
+    one, other = (Path(run) / EVALUATION for run in runs)
+    check_made_alike(one, other, set(before["method"]) & set(after["method"]))
     return compare(before, after, _SEED)
 
 

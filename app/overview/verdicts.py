@@ -1,4 +1,4 @@
-"""The panel of the verdicts: how many patches are judged, what was said, what is left, and how far inspectors agree.
+"""The panel of the verdicts: how many patches are judged, what was said, what is left, how far inspectors agree, and all of it as a file.
 
 Nothing here tells a reader what others said of a patch that the reader is still to judge blindly: such patches count as judged, and no
 more is said of them. How far others agree is told of many patches together alone.
@@ -11,12 +11,15 @@ import pandas as pd
 import streamlit as st
 
 from app import loading, messages
+from app.access.door import may, while_may, why_not
+from app.access.roles import Right
 from app.overview.panel import told
 from app.patch import bars
 from app.review.filters import KIND_WORDS
 from app.review.query import NO_VERDICT, Query
 from app.verdicts.agreement import Agreement, Kappa, agreements
-from app.verdicts.readings import LOT, second_readings
+from app.verdicts.export import CSV_FILE, csv_file, records
+from app.verdicts.readings import LOT, records_in_sight, second_readings
 from app.verdicts.records import Kind
 from app.verdicts.store import Store
 from app.words import class_title, percent, plain
@@ -103,7 +106,9 @@ def draw(rows: pd.DataFrame, split: Split | None, reader: str) -> Query | None:
         waiting = second_readings(
             {patch: readers for patch, readers in judged.items() if patch in own.index}, touched, reader, LOT
         )
-        _draw_agreement(_agreements(store.address, store.head().sha256, store), reader, len(waiting))
+        head = store.head()
+        _draw_agreement(_agreements(store.address, head.sha256, store), reader, len(waiting))
+        _draw_file(store, reader, head.number)
         return wanted
     return None
 
@@ -240,3 +245,34 @@ def _kappa(one: Kappa) -> str:
     return f"{one.kappa.value:.2f}" + (
         f" ({one.kappa.low:.2f} to {one.kappa.high:.2f})" if known else f" ({one.note})"
     )
+
+
+def _draw_file(store: Store, reader: str, count: int) -> None:
+    """Draw the button that makes a file of all records that the reader may see."""
+    st.markdown("**All verdicts as a file**")
+    if not may(Right.EXPORT):
+        st.caption(why_not(Right.EXPORT))
+        return
+    st.download_button(
+        "Verdicts (CSV)",
+        while_may(Right.EXPORT, lambda: as_file(store, reader)),
+        CSV_FILE,
+        "text/csv",
+        on_click="ignore",
+        disabled=not count,
+        help="A row for each record, what was taken back, too: who, when, what was said, and what was in sight.",
+    )
+    st.caption(
+        "Of every part of the data. What others said of a patch that you are still to judge without knowing it is left out. "
+        "`python -m app.audit export` writes all of it, as a parquet file, too, and a corrected `train.csv`."
+    )
+
+
+def as_file(store: Store, reader: str) -> bytes:
+    """Return all records that a reader may see, as the command `python -m app.audit export` writes them.
+
+    Raises:
+        StoreAway: The database cannot be reached.
+    """
+    seen = records_in_sight(reader, store.entries(), LOT)
+    return csv_file(records(seen, [entry.number for entry in store.current()]))

@@ -13,15 +13,18 @@ HTML = """
       <input type="range" min="0" max="100" step="1" value="50" aria-label="Opacity of the heat, in per cent">
       <output>50 %</output>
     </label>
+    <label title="Whether the heat lies over the image. Without it the image and what people marked are seen alone; the opacity is kept.">
+      <input type="checkbox" checked> Heat
+    </label>
     <label class="truth" title="Where people marked the defect.">
       <input type="checkbox" checked> Marked defect
     </label>
     <span class="zoom" role="group" aria-label="Zoom of all pictures">
       Zoom
-      <button type="button" data-zoom="out" aria-label="Zoom out">&minus;</button>
+      <button type="button" data-zoom="out" aria-label="Zoom out" title="Zoom out, in all pictures; on a picture that was clicked the key minus does the same.">&minus;</button>
       <output>1&times;</output>
-      <button type="button" data-zoom="in" aria-label="Zoom in">+</button>
-      <button type="button" data-zoom="whole">Whole patch</button>
+      <button type="button" data-zoom="in" aria-label="Zoom in" title="Zoom in, in all pictures; on a picture that was clicked the wheel and the key plus do the same.">+</button>
+      <button type="button" data-zoom="whole" title="Show the whole patch again; on a picture that was clicked the key 0 does the same.">Whole patch</button>
     </span>
     <span class="legend">
       Heat 0 <img alt="Colour scale of the heat, from 0, black, to 1, pale yellow"> <output></output>
@@ -115,9 +118,9 @@ export default function ({ data, parentElement }) {
 
 // A view: what part of the patch all pictures show. x and y: its upper left corner, as a share of the patch.
 function begin(root) {
-  const [slider, checkbox] = root.querySelectorAll("input");
+  const [slider, heat, marks] = root.querySelectorAll("input");
   const view = { name: null, zoom: 1, x: 0, y: 0 };
-  view.show = () => show(root, view, slider.value / 100, checkbox.checked);
+  view.show = () => show(root, view, { opacity: slider.value / 100, heated: heat.checked, outlined: marks.checked });
   view.zoomTo = (zoom, across = 0.5, down = 0.5) => {
     const larger = Math.min(LARGEST_ZOOM, Math.max(1, zoom));
     view.moveBy(across / view.zoom - across / larger, down / view.zoom - down / larger, larger);
@@ -130,7 +133,7 @@ function begin(root) {
     view.show();
   };
   slider.addEventListener("input", view.show);
-  checkbox.addEventListener("change", view.show);
+  for (const layer of [heat, marks]) layer.addEventListener("change", view.show);
   const zooms = { in: () => view.zoom * STEP, out: () => view.zoom / STEP, whole: () => 1 };
   for (const button of root.querySelectorAll("[data-zoom]")) {
     button.addEventListener("click", () => view.zoomTo(zooms[button.dataset.zoom]()));
@@ -138,7 +141,7 @@ function begin(root) {
   return view;
 }
 
-function show(root, view, opacity, outlined) {
+function show(root, view, { opacity, heated, outlined }) {
   const [percent, times] = root.querySelectorAll("label output, .zoom output");
   percent.textContent = `${Math.round(opacity * 100)} %`;
   times.textContent = `${Math.round(view.zoom * 10) / 10}\u00d7`;
@@ -146,7 +149,8 @@ function show(root, view, opacity, outlined) {
     stack.style.setProperty("--zoom", view.zoom);
     stack.style.transform = `scale(${view.zoom}) translate(${-100 * view.x}%, ${-100 * view.y}%)`;
   }
-  for (const heat of root.querySelectorAll(".heat")) heat.style.opacity = opacity;
+  root.querySelector("[type=range]").disabled = !heated;
+  for (const heat of root.querySelectorAll(".heat")) heat.style.opacity = heated ? opacity : 0;
   for (const outline of root.querySelectorAll("svg")) outline.style.display = outlined ? "" : "none";
 }
 

@@ -15,7 +15,7 @@ from app.jobs import Cancelled, State
 from app.patch.account import Account, Levels, Step
 from app.patch.layers import Layer, Patchwork, base_data, picture, png_address
 from app.patch.layers_in_browser import CSS, HTML, JS
-from app.words import class_title, percent, plain
+from app.words import class_title, how_sure, percent, plain
 from explain.engines import usual_engine
 from severstal_xai.overlay import heat_colours
 
@@ -123,7 +123,7 @@ def as_data(patchwork: Patchwork, found: Found, title: str, probability: float) 
             *_cells(account.steps, title),
             _words(
                 "4. The heat",
-                f"The last sum times the model's probability of {title} ({percent(probability)}): SISE's picture above, on "
+                f"The last sum times the model's probability of {title} ({how_sure(probability)}): SISE's picture above, on "
                 "the scale of all patches.",
                 max(1, len(account.steps) - 1),
             ),

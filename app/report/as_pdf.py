@@ -239,11 +239,21 @@ def _picture_row(row: Sequence[Picture]) -> Flowable:
     return Table([cells], colWidths=widths, style=_tight(8), hAlign="LEFT")
 
 
+class _Framed(Image):
+    """A picture with a thin line around it: a pale one is seen on paper."""
+
+    def draw(self) -> None:
+        super().draw()
+        self.canv.setStrokeColor(_EDGE)
+        self.canv.setLineWidth(0.5)
+        self.canv.rect(0, 0, self.drawWidth, self.drawHeight)
+
+
 def _picture(one: Picture, width: float) -> list[Flowable]:
     """Return a picture with its lines below."""
     image = Image(io.BytesIO(one.png))
     scale = min(width / image.imageWidth, _TALLEST / image.imageHeight)
-    image = Image(io.BytesIO(one.png), image.imageWidth * scale, image.imageHeight * scale, hAlign="LEFT")
+    image = _Framed(io.BytesIO(one.png), image.imageWidth * scale, image.imageHeight * scale, hAlign="LEFT")
     styles = [_CAPTION_TITLE, *[_CAPTION] * len(one.lines)]
     return [
         image,

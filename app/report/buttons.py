@@ -100,7 +100,8 @@ def for_strip(
         tell(0.0, "Drawing the pictures.")
         reader = judging.reader_now()
         matter = strip_matter(opened, subject, look, states(), reader)
-        return of_strip(matter, datetime.now(UTC), reader, lines_of(opened, look, reader))
+        lines = lines_of(opened, look, reader, verdicts_read=matter.verdicts_read)
+        return of_strip(matter, datetime.now(UTC), reader, lines)
 
     _offer(f"strip_{subject.name}", ask, make)
 
@@ -143,7 +144,8 @@ def for_queue(opened: Opened, rows: pd.DataFrame, query: Query, remarks: Sequenc
         look = None if method == _NO_HEAT else Look(method, _EFFORT)
         missing = look is not None and bool(st.session_state.get(_MISSING))
         found = listed(opened, rows, query, look, tell, remarks=remarks, make=missing)
-        return of_filter(found, datetime.now(UTC), reader, lines_of(opened, look, reader))
+        lines = lines_of(opened, look, reader, verdicts_read=found.verdicts_read)
+        return of_filter(found, datetime.now(UTC), reader, lines)
 
     _offer(f"patches_{datetime.now(UTC):%Y-%m-%d}", ask, make)
 
@@ -161,7 +163,9 @@ def _offer(name: str, ask: Callable[[], None], make: Callable[[Tell], Report]) -
     def chosen() -> None:
         with (
             messages.calm(),
-            st.popover("Report", width="stretch"),
+            st.popover(
+                "Report", width="stretch", help="What is shown here as one file: a PDF or an HTML page."
+            ),
         ):
             if not may(Right.EXPORT):
                 st.info(why_not(Right.EXPORT))
@@ -210,4 +214,5 @@ def _save() -> None:
         type="primary",
         on_click="ignore",
         width="stretch",
+        help="The browser keeps the file where it keeps what is downloaded.",
     )

@@ -14,7 +14,7 @@ from app.report.pictures import patch_heat, patch_picture, scale
 from app.report.provenance import Lines
 from app.report.record import Column, Key, Picture, Report, Section, Table
 from app.review.filters import kinds_in_words
-from app.words import class_title, percent
+from app.words import class_title, how_sure, percent
 from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.predictions import SHARES
 
@@ -61,6 +61,7 @@ class Listed:
         pictured: The first of the patches.
         method: Whose heat the pictures show, as people call it; empty where nobody asked for any.
         remarks: What is missing, a sentence each.
+        verdicts_read: Whether the verdicts could be read; else nothing is known of them.
     """
 
     rows: pd.DataFrame
@@ -69,6 +70,7 @@ class Listed:
     pictured: tuple[Pictured, ...]
     method: str
     remarks: tuple[str, ...] = ()
+    verdicts_read: bool = True
 
 
 def of_filter(listed: Listed, made_at: datetime, made_by: str, lines: Lines) -> Report:
@@ -85,7 +87,7 @@ def of_filter(listed: Listed, made_at: datetime, made_by: str, lines: Lines) -> 
     if listed.pictured:
         sections.append(_pictures(listed))
     if len(listed.rows):
-        sections.append(_all(listed.rows))
+        sections.append(_all(listed))
     return Report(title, made_at, made_by, lines, tuple(sections))
 
 
@@ -97,17 +99,22 @@ def _shown(listed: Listed) -> Section:
     sentences = (". ".join(listed.words) + ".", *listed.remarks)
     if listed.rows.empty:
         return Section("What is shown", (*sentences, "No patch matches."))
-    return Section("What is shown", sentences, tables=(_counts(listed.rows),))
+    return Section("What is shown", sentences, tables=(_counts(listed),))
 
 
-def _counts(rows: pd.DataFrame) -> Table:
+def _counts(listed: Listed) -> Table:
     """Return how many patches there are of each class, answer and verdict."""
+    rows = listed.rows
     kinds = Counter(kind for said in rows["verdict"] for kind in said.split())
+    judged = [
+        ("none in sight", int((rows["verdict"] == "").sum())),
+        *((kinds_in_words(kind), count) for kind, count in kinds.most_common()),
+    ]
     parts = [
         *_counted("People marked", _in_order(rows["label"].map(class_title)), len(rows)),
         *_counted(
             "Model's answer",
-            _in_order(rows["predicted"].map(class_title, na_action="ignore"), "not asked"),
+            _in_order(rows["predicted"].map(class_title, na_action="ignore"), "no answer in the run"),
             len(rows),
         ),
         *_counted(
@@ -119,14 +126,7 @@ def _counts(rows: pd.DataFrame) -> Table:
             "Flagged", _in_order(rows["flagged"].map({True: "yes", False: "no"}), "not known"), len(rows)
         ),
         *_counted("Evidence", _in_order(rows["group"].map(str, na_action="ignore"), "not known"), len(rows)),
-        *_counted(
-            "Verdicts",
-            [
-                ("none in sight", int((rows["verdict"] == "").sum())),
-                *((kinds_in_words(kind), count) for kind, count in kinds.most_common()),
-            ],
-            len(rows),
-        ),
+        *_counted("Verdicts", judged if listed.verdicts_read else [("not known", len(rows))], len(rows)),
     ]
     columns = (Column("", 1.5), Column("", 3), Column("Patches", number=True), Column("Share", number=True))
     return Table(columns, tuple(parts))
@@ -183,18 +183,18 @@ def _picture(one: Pictured, label: int, listed: Listed) -> Picture:
     lines = [one.patch, f"marked {class_title(label)}"]
     if one.probabilities:
         answer = int(np.argmax(one.probabilities))
-        lines.append(f"model: {class_title(answer)}, {percent(one.probabilities[answer])}")
+        lines.append(f"model: {class_title(answer)}, {how_sure(one.probabilities[answer])}")
     if row["verdict"]:
         lines.append(f"verdicts: {kinds_in_words(row['verdict'])}")
     if one.grey is None:
         lines.append(f"cannot be shown: {one.problem}")
         return Picture(_unseen(), f"{one.patch} cannot be shown", tuple(lines), 0.25)
-    colour = CLASSES[label].colour
+    masks = {} if one.mask is None else {CLASSES[label].colour: one.mask}
     if one.explained is None:
-        return Picture(patch_picture(one.grey, one.mask, colour), one.patch, tuple(lines), 0.25)
+        return Picture(patch_picture(one.grey, masks), one.patch, tuple(lines), 0.25)
     lines.append(_of_heat(one, one.explained))
     return Picture(
-        patch_heat(one.grey, one.mask, colour, one.heat),
+        patch_heat(one.grey, masks, one.heat),
         f"{one.patch} with the heat of {listed.method}" if one.heat is not None else f"{one.patch}: no heat",
         tuple(lines),
         0.25,
@@ -202,7 +202,7 @@ def _picture(one: Pictured, label: int, listed: Listed) -> Picture:
 
 
 def _unseen() -> bytes:
-    return patch_heat(np.full((256, 256), 226, dtype=np.uint8), None, SOUND.colour, None)
+    return patch_heat(np.full((256, 256), 226, dtype=np.uint8), {}, None)
 
 
 def _of_heat(one: Pictured, found: Explained) -> str:
@@ -213,12 +213,12 @@ def _of_heat(one: Pictured, found: Explained) -> str:
     return f"heat for class {found.target}, hottest pixel {heat.max():.2f}{note}"
 
 
-def _all(rows: pd.DataFrame) -> Section:
+def _all(listed: Listed) -> Section:
     words = (
         "Classes: "
         + "; ".join(f"{known.id} {known.name}" for known in CLASSES)
         + ". The columns P0 to P4 are the model's "
-        "probabilities of them; empty where it was not asked."
+        "probabilities of them; empty where the run holds no answer."
     )
     columns = (
         Column("Patch", 5.2),
@@ -231,10 +231,11 @@ def _all(rows: pd.DataFrame) -> Section:
         Column("Evidence", 5.4),
         Column("Verdicts", 5.3),
     )
-    return Section("All patches", (words,), tables=(Table(columns, tuple(_rows(rows))),))
+    return Section("All patches", (words,), tables=(Table(columns, tuple(_rows(listed))),))
 
 
-def _rows(rows: pd.DataFrame) -> Iterable[tuple[str, ...]]:
+def _rows(listed: Listed) -> Iterable[tuple[str, ...]]:
+    rows = listed.rows
     shares = rows[SHARES].to_numpy(np.float64)
     others = rows[["split", "label", "predicted", "answer", "flagged", "group", "verdict"]].astype(object)
     for patch, row, (split, label, predicted, answer, flagged, group, verdict) in zip(
@@ -249,7 +250,7 @@ def _rows(rows: pd.DataFrame) -> Iterable[tuple[str, ...]]:
             _answer(_or_nothing(answer)),
             "" if pd.isna(flagged) else "yes" if flagged else "no",
             _or_nothing(group),
-            kinds_in_words(verdict),
+            kinds_in_words(verdict) if listed.verdicts_read else "not known",
         )
 
 
@@ -258,4 +259,4 @@ def _or_nothing(value: Any) -> str:
 
 
 def _shares(row: Iterable[float]) -> tuple[str, ...]:
-    return tuple("" if np.isnan(share) else percent(float(share)) for share in row)
+    return tuple("" if np.isnan(share) else how_sure(float(share)) for share in row)

@@ -11,7 +11,8 @@ from app.report.provenance import Lines
 from app.report.record import Column, Key, Picture, Report, Section, Table
 from app.report.strip_matter import Asked, Matter, StripWindow
 from app.report.verdict_words import KEPT_BACK, in_full, in_short
-from app.words import class_title, percent
+from app.strip.marks import Marks, in_words
+from app.words import class_title, how_sure
 from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.imaging import STRIP_SHAPE
 from severstal_xai.operating_point import OperatingPoint, flagged_as
@@ -37,7 +38,7 @@ def of_strip(matter: Matter, made_at: datetime, made_by: str, lines: Lines) -> R
 
 
 def _whole(matter: Matter) -> Section:
-    marked = {one.marked.label for one in matter.windows if one.marked} - {SOUND.id}
+    marked = {label for one in matter.windows if one.marks for label in one.marks.classes}
     masks, labels, seen = _masks(matter), [_label(matter, one) for one in matter.windows], _seen(matter)
     pictures = [
         Picture(
@@ -77,9 +78,13 @@ def _seen(matter: Matter) -> np.ndarray:
 def _masks(matter: Matter) -> dict[Colour, np.ndarray]:
     masks: defaultdict[Colour, np.ndarray] = defaultdict(lambda: np.zeros(STRIP_SHAPE, dtype=bool))
     for one in matter.windows:
-        if one.marked and one.marked.mask.any():
-            cut(masks[CLASSES[one.marked.label].colour], one.window)[:] |= one.marked.mask
+        for colour, mask in _by_colour(one.marks).items():
+            cut(masks[colour], one.window)[:] |= mask
     return dict(masks)
+
+
+def _by_colour(marks: Marks | None) -> dict[Colour, np.ndarray]:
+    return {CLASSES[label].colour: mask for label, mask in marks.masks.items()} if marks else {}
 
 
 def _stitched(matter: Matter, heats: Mapping[int, np.ndarray | None]) -> np.ndarray:
@@ -112,11 +117,20 @@ def _summary(matter: Matter) -> Table:
 
 
 def _row(matter: Matter, one: StripWindow) -> tuple[str, ...]:
-    marked = class_title(one.marked.label) if one.marked else one.words or "nobody did"
-    shares = tuple(percent(share) for share in one.asked.probabilities) if one.asked else ("",) * len(CLASSES)
+    shares = (
+        tuple(how_sure(share) for share in one.asked.probabilities) if one.asked else ("",) * len(CLASSES)
+    )
     answer = class_title(one.asked.answer) if one.asked else "not asked"
     flagged = _flagged(matter.point, one.asked.probabilities) if one.asked else ""
-    return (str(one.window.index + 1), one.patch, marked, answer, *shares, flagged, in_short(one.sight))
+    return (str(one.window.index + 1), one.patch, _people(one), answer, *shares, flagged, in_short(one.sight))
+
+
+def _people(one: StripWindow) -> str:
+    """Return what people marked, and why the window is no patch or cannot be shown."""
+    words = f"left out: {one.words}" if one.words and not one.patch else one.words
+    if one.marks is None or (words and not one.marks.classes):
+        return words or "nobody did"
+    return "; ".join(filter(None, (in_words(one.marks.classes), words)))
 
 
 def _flagged(point: OperatingPoint | None, shares: Sequence[float]) -> str:
@@ -129,19 +143,18 @@ def _flagged(point: OperatingPoint | None, shares: Sequence[float]) -> str:
 def _window(matter: Matter, one: StripWindow) -> Section:
     asked = one.asked
     assert asked is not None
-    number, colour = one.window.index + 1, CLASSES[one.marked.label if one.marked else SOUND.id].colour
-    mask = one.marked.mask if one.marked else None
+    number, masks = one.window.index + 1, _by_colour(one.marks)
     name = one.patch or f"window {number}"
     heat = asked.heat
     pictures = (
         Picture(
-            patch_picture(asked.grey, mask, colour),
+            patch_picture(asked.grey, masks),
             f"{name} with what people marked",
-            ("The steel, and what people marked" if one.marked else "The steel",),
+            ("The steel, and what people marked" if one.marks else "The steel",),
             0.32,
         ),
         Picture(
-            patch_heat(asked.grey, mask, colour, heat),
+            patch_heat(asked.grey, masks, heat),
             f"{name} with the heat of {matter.method}" if heat is not None else f"{name}: no heat",
             _heat_lines(matter.method, asked),
             0.32,
@@ -160,21 +173,21 @@ def _heat_lines(method: str, asked: Asked) -> tuple[str, ...]:
     title = f"{method} for {class_title(found.target)}"
     if heat is None:
         return (title, f"No heat: {found.words}.")
-    hottest = f"Hottest pixel {heat.max():.2f}; the class has {percent(asked.probabilities[found.target])}."
+    hottest = f"Hottest pixel {heat.max():.2f}; the class has {how_sure(asked.probabilities[found.target])}."
     return (title, hottest, *([f"It is {found.words}."] if found.words else []))
 
 
 def _sentences(matter: Matter, one: StripWindow, asked: Asked) -> tuple[str, ...]:
-    people = f"Not in the data: {one.words}." if one.words else "Nobody has marked it."
-    if one.marked:
-        people = f"People marked {class_title(one.marked.label)}."
-    model = f"The model's answer is {class_title(asked.answer)}, with a probability of {percent(asked.probabilities[asked.answer])}."
+    people = f"People marked {in_words(one.marks.classes)}." if one.marks else ""
+    left_out = f"Left out of the data: {one.words}." if one.words else ""
+    known = " ".join(filter(None, (people, left_out))) or "Nobody has marked it."
+    model = f"The model's answer is {class_title(asked.answer)}, with a probability of {how_sure(asked.probabilities[asked.answer])}."
     flagged = {
         "no thresholds": "",
         "no": " Not flagged.",
     }.get(words := _flagged(matter.point, asked.probabilities), f" Flagged: {words}.")
     kept_back = KEPT_BACK if one.sight and one.sight.hidden else ""
-    return tuple(filter(None, (f"{people} {model}{flagged}", kept_back)))
+    return tuple(filter(None, (f"{known} {model}{flagged}", kept_back)))
 
 
 def _files(matter: Matter) -> Section | None:
@@ -193,7 +206,7 @@ def _files(matter: Matter) -> Section | None:
 def _checksums(one: StripWindow) -> list[tuple[str, str, str]]:
     named = [
         ("image" if one.patch else "grey values", one.asked.image_sha256 if one.asked else ""),
-        ("mask", one.marked.mask_sha256 if one.marked else ""),
+        ("mask", one.mask_sha256),
         ("map", one.asked.explained.sha256 if one.asked else ""),
     ]
     return [(str(one.window.index + 1), what, checksum) for what, checksum in named if checksum]

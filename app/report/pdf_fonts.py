@@ -1,5 +1,6 @@
 """The fonts of a PDF: DejaVu, which matplotlib brings along, embedded, so that it prints alike everywhere."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from app.report.legible import printable
 
 _FILES = {"Report": "DejaVuSans.ttf", "Report-Bold": "DejaVuSans-Bold.ttf"}
 PLAIN, BOLD = _FILES
+_BREAK = re.compile(r"[^\S\u00a0]+")
+"""Where a line may end."""
 
 
 def file_of(name: str) -> Path:
@@ -38,7 +41,7 @@ def width_of(text: str, name: str, size: float) -> float:
 
 
 def wrapped(text: str, width: float, name: str, size: float) -> tuple[str, ...]:
-    """Break a text into lines that are no wider than `width`: between words, and within a word that is wider than a line.
+    r"""Break a text into lines that are no wider than `width`: between words, and within a word that is wider than a line.
 
     Args:
         text: What is shown; a line feed in it begins a new line.
@@ -49,11 +52,13 @@ def wrapped(text: str, width: float, name: str, size: float) -> tuple[str, ...]:
     Example:
         >>> wrapped("a strip", 1000, PLAIN, 10), wrapped("a strip", 30, PLAIN, 10)
         (('a strip',), ('a', 'strip'))
+        >>> wrapped("of 9\u00a0%", 25, PLAIN, 10)
+        ('of', '9\xa0%')
     """
     lines: list[str] = []
     for paragraph in shown(text).split("\n"):
         line = ""
-        for word in paragraph.split():
+        for word in filter(None, _BREAK.split(paragraph)):
             longer = f"{line} {word}" if line else word
             if width_of(longer, name, size) <= width:
                 line = longer

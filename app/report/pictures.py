@@ -59,17 +59,17 @@ def scale() -> Scale:
     return Scale(encode_picture(ramp), "0", "1", words)
 
 
-def patch_picture(grey: Grey, mask: Mask | None, colour: Colour) -> bytes:
-    """Return a patch with the outline of what people marked, as PNG."""
-    return encode_picture(_outlined(as_rgb(grey), {} if mask is None else {colour: mask}))
+def patch_picture(grey: Grey, masks: Mapping[Colour, Mask]) -> bytes:
+    """Return a patch with the outlines of what people marked, by the class's colour, as PNG."""
+    return encode_picture(_outlined(as_rgb(grey), masks))
 
 
-def patch_heat(grey: Grey, mask: Mask | None, colour: Colour, heat: Heat | None) -> bytes:
-    """Return a patch with the heat over it and the outline, as PNG; hatched where there is no heat."""
+def patch_heat(grey: Grey, masks: Mapping[Colour, Mask], heat: Heat | None) -> bytes:
+    """Return a patch with the heat over it and the outlines, as PNG; hatched where there is no heat."""
     picture = as_rgb(grey) if heat is None else blend_heat(grey, heat, OPACITY)
     if heat is None:
         _hatch(picture, covers=False)
-    return encode_picture(_outlined(picture, {} if mask is None else {colour: mask}))
+    return encode_picture(_outlined(picture, masks))
 
 
 def strip_picture(grey: Grey, seen: Mask, masks: Mapping[Colour, Mask], labels: Sequence[Label]) -> bytes:
@@ -82,7 +82,7 @@ def strip_picture(grey: Grey, seen: Mask, masks: Mapping[Colour, Mask], labels: 
         labels: What stands above the windows.
     """
     picture = as_rgb(grey)
-    _hatch_where(picture, ~seen, covers=True)
+    hatch_where(picture, ~seen, covers=True)
     return _with_windows(_outlined(picture, masks), labels)
 
 
@@ -99,8 +99,8 @@ def strip_heat(
         heat: The windows' heat, as `severstal_xai.strips.stitch` lays it; NaN where there is none.
     """
     picture = blend_heat(grey, heat, OPACITY)
-    _hatch_where(picture, np.isnan(heat), covers=False)
-    _hatch_where(picture, ~seen, covers=True)
+    hatch_where(picture, np.isnan(heat), covers=False)
+    hatch_where(picture, ~seen, covers=True)
     return _with_windows(_outlined(picture, masks), labels)
 
 
@@ -113,10 +113,10 @@ def _outlined(picture: Rgb, masks: Mapping[Colour, Mask]) -> Rgb:
 
 
 def _hatch(picture: Rgb, *, covers: bool) -> None:
-    _hatch_where(picture, np.ones(picture.shape[:2], dtype=bool), covers=covers)
+    hatch_where(picture, np.ones(picture.shape[:2], dtype=bool), covers=covers)
 
 
-def _hatch_where(picture: Rgb, where: Mask, *, covers: bool) -> None:
+def hatch_where(picture: Rgb, where: Mask, *, covers: bool) -> None:
     """Draw stripes, in place.
 
     Args:

@@ -42,6 +42,8 @@ def thresholds(point: OperatingPoint | None) -> str:
     )
 
 
-def sight(reader: str) -> str:
-    """Return in words whose view of the verdicts a report shows."""
+def sight(reader: str, *, read: bool) -> str:
+    """Return in words whose view of the verdicts a report shows, where they could be read."""
+    if not read:
+        return "they could not be read, so nothing is known of them"
     return f"those that {reader} may see" if reader else "those that anybody may see"

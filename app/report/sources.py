@@ -11,34 +11,37 @@ from app.asking.explanations import Request, explain
 from app.asking.question import Look, usual_class
 from app.jobs import State, Wish
 from app.loading import Remark
+from app.messages import STORE_AWAY
 from app.opening import Opened
 from app.report.explained import explained
 from app.report.of_filter import MOST_PICTURES, Listed, Pictured
 from app.report.provenance import Lines, provenance, sight
-from app.report.strip_matter import Asked, Marked, Matter, StripWindow
+from app.report.strip_matter import Asked, Matter, StripWindow
 from app.review import filters
 from app.review.query import Query
-from app.strip.subject import SeenWindow, Steel, StripSubject, in_words, steel_of
+from app.strip.subject import SeenWindow, Steel, StripSubject, in_words, lacks_places, steel_of
 from app.verdicts.readings import LOT, Sight, visible_to
 from app.visitor import visitor
 from severstal_xai.errors import InputError
-from severstal_xai.manifest import Manifest, Patch
+from severstal_xai.manifest import Patch
 
 Tell = Callable[[float, str], object]
 """Told how far the gathering is, 0 to 1, and in words."""
 _PULSE = 0.5
 """Seconds between two looks at maps that are being made."""
 _AWAY = "The verdicts could not be read when this report was made, so nothing is told of them."
+_LACKS_PLACES = "Where the marks of left-out windows lie is not known: an earlier version prepared the data and did not keep them."
 _OF_SOUND = "the model's answer, or the likeliest defect where it answers “sound”"
 
 
-def lines_of(opened: Opened, look: Look | None, reader: str) -> Lines:
+def lines_of(opened: Opened, look: Look | None, reader: str, *, verdicts_read: bool) -> Lines:
     """Return what a report is made from, in words.
 
     Args:
         opened: The data and the model.
         look: How the heat is made; None where the report has none.
         reader: Whose view of the verdicts it shows; may be empty.
+        verdicts_read: Whether they could be read.
     """
     lines = provenance(
         opened.manifest,
@@ -48,12 +51,12 @@ def lines_of(opened: Opened, look: Look | None, reader: str) -> Lines:
         trained_on_it=opened.is_own_data,
     )
     heat = [] if look is None else [("Heat", f"{_title(look)}, for {_OF_SOUND}")]
-    return (*lines, *heat, ("Verdicts", sight(reader)))
+    return (*lines, *heat, ("Verdicts", sight(reader, read=verdicts_read)))
 
 
 def _title(look: Look) -> str:
     method = CATALOGUE[look.method]
-    effort = f" ({EFFORTS[look.effort].name.lower()})" if method.efforts else ""
+    effort = f" ({EFFORTS[look.effort].lower()})" if method.efforts else ""
     return method.title + effort
 
 
@@ -83,7 +86,8 @@ def strip_matter(
         windows,
         _title(look),
         opened.point,
-        (*([problem] if subject.problem else []), *away),
+        (*([problem] if subject.problem else []), *([_LACKS_PLACES] if lacks_places(subject) else []), *away),
+        verdicts_read=not away,
     )
 
 
@@ -100,20 +104,15 @@ def _sights(subject: StripSubject, reader: str) -> tuple[dict[int, Sight], tuple
 def _window(opened: Opened, seen: SeenWindow, state: State | None, sight_: Sight | None) -> StripWindow:
     name = seen.patch.patch if seen.patch else ""
     asked = None if seen.steel is None else _asked(seen.steel, state)
-    marked = None if seen.patch is None or asked is None else _marked(opened.manifest, seen.patch)
-    return StripWindow(seen.window, name, _at_home(opened, seen.words), asked, marked, sight_)
+    mask_sha256 = seen.patch.mask_sha256 if seen.patch and asked else ""
+    return StripWindow(
+        seen.window, name, _at_home(opened, seen.words), asked, seen.marks, mask_sha256, sight_
+    )
 
 
 def _asked(steel: Steel, state: State | None) -> Asked:
     target = usual_class(steel.probabilities)
     return Asked(steel.grey, steel.image, steel.probabilities, explained(target, state))
-
-
-def _marked(manifest: Manifest, patch: Patch) -> Marked | None:
-    try:
-        return Marked(patch.label, manifest.read_mask(patch), patch.mask_sha256)
-    except InputError:  # it was there a moment ago
-        return None
 
 
 def _at_home(opened: Opened, words: str) -> str:
@@ -161,6 +160,7 @@ def listed(
         pictured,
         "" if look is None else _title(look),
         tuple(advice.title for advice, _ in remarks),
+        verdicts_read=all(advice is not STORE_AWAY for advice, _ in remarks),
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from app.report.explained import Explained
+from app.strip.marks import Marks
 from app.verdicts.readings import Sight
 from severstal_xai.operating_point import OperatingPoint
 from severstal_xai.strips import Window
@@ -40,21 +41,6 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Marked:
-    """What people marked on a window.
-
-    Args:
-        label: The class.
-        mask: Where.
-        mask_sha256: The mask file's checksum; empty where there is none.
-    """
-
-    label: int
-    mask: np.ndarray
-    mask_sha256: str
-
-
-@dataclass(frozen=True)
 class StripWindow:
     """A window of the strip, as the report tells of it.
 
@@ -63,7 +49,8 @@ class StripWindow:
         patch: Its patch's name; empty where it became none.
         words: Why there is no patch, or why it cannot be shown; empty where all is well.
         asked: The model's answer; None where there is no picture.
-        marked: What people marked; None where nobody is known to have looked, or the files cannot be read.
+        marks: What people marked; None where nobody is known to have looked.
+        mask_sha256: The mask file's checksum; empty where there is none.
         sight: The verdicts on it that the reader may see; None where they cannot be read or there is no patch.
     """
 
@@ -71,7 +58,8 @@ class StripWindow:
     patch: str
     words: str
     asked: Asked | None
-    marked: Marked | None
+    marks: Marks | None
+    mask_sha256: str
     sight: Sight | None
 
 
@@ -88,6 +76,7 @@ class Matter:
         method: Whose heat it is, as people call it.
         point: The thresholds; None where there are none.
         remarks: What is missing, a sentence each.
+        verdicts_read: Whether the verdicts could be read.
     """
 
     name: str
@@ -98,3 +87,4 @@ class Matter:
     method: str
     point: OperatingPoint | None
     remarks: tuple[str, ...] = ()
+    verdicts_read: bool = True

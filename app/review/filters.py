@@ -15,6 +15,7 @@ from app.review.query import (
     ANY_VERDICT,
     MOST_TEXT,
     NO_VERDICT,
+    RANGES,
     Answer,
     Query,
     Sort,
@@ -40,7 +41,11 @@ KIND_WORDS = {
 }
 """The kinds of verdicts, as pages write them."""
 
-_RANGE = "range"
+ANSWER_IN_WORDS = (
+    "How the model's answer stands to what people marked. Missed: a defect called sound. False alarm: sound steel called a defect. Confused: a "
+    "defect called another one."
+)
+"""What the words for an answer mean."""
 _ANY = "all of them"
 """None as the browser keeps it: to Streamlit None is a box without a choice."""
 _CLASSES: Mapping[Any, str] = {None: "all classes", **{known.id: class_title(known.id) for known in CLASSES}}
@@ -67,12 +72,12 @@ _CHOICES: Mapping[str, tuple[str, Mapping[Any, str], str]] = {
             Answer.FALSE_ALARM: "false alarm: sound steel called a defect",
             Answer.CONFUSED: "confused: the wrong defect",
         },
-        "How the model's answer stands to what people marked.",
+        ANSWER_IN_WORDS,
     ),
     "group": (
         "Evidence",
         {None: "anywhere", **{group: str(group) for group in Group}},
-        "Is the answer right, and does the heat lie on the marked defect?",
+        "Is the answer right, and does the heat lie on the marked defect? “Found nothing”: there is no heat at all.",
     ),
     "flagged": (
         "Flagged",
@@ -91,12 +96,39 @@ _CHOICES: Mapping[str, tuple[str, Mapping[Any, str], str]] = {
             Sort.EVIDENCE: "evidence: right but elsewhere first",
             Sort.DOUBT: "how little the model believes the marked class",
             Sort.PROBABILITY: "how sure the model is, least first",
-            Sort.MARGIN: "margin to the second class, least first",
+            Sort.MARGIN: "margin, smallest first",
+            Sort.ANSWER: "error: wrong answers first",
+            Sort.VERDICT: "verdict: wrong marks first",
+            Sort.LABEL: "marked class",
+            Sort.PREDICTED: "model's answer",
+            Sort.SPLIT: "part of the data",
             Sort.NAME: "name",
         },
-        "What is not known comes last.",
+        "The pictures and “Next” follow this order; what is not known comes last. Error: missed, false alarm, confused, right. Verdict: wrong "
+        "class, segment wrong, not a defect, unsure, agrees. Part of the data: test, validation, training.",
     ),
 }
+_RANGE_WORDS: Mapping[str, tuple[str, str]] = {
+    "low": ("How sure the model is", "The probability of the model's answer, from and to."),
+    "margin_low": (
+        "Margin to the second class",
+        "The probability of the model's answer less that of its second choice, from and to: where it is small, the model could as well "
+        "have said the other.",
+    ),
+}
+"""The ranges, by the field where each begins: what it is called, and what it means."""
+
+
+def choices(name: str) -> tuple[str, Mapping[Any, str]]:
+    """Return the title of a query's filter, and what can be chosen in it, in words; None stands for all.
+
+    Example:
+        >>> title, words = choices("split")
+        >>> title, words[None]
+        ('Part of the data', 'all patches')
+    """
+    title, options, _ = _CHOICES[name]
+    return title, options
 
 
 def query_of_the_address() -> Query:
@@ -110,10 +142,10 @@ def query_of_the_address() -> Query:
 
 
 def draw(query: Query, names: Sequence[str]) -> None:
-    """Draw the filters of these fields of a query, in their order; `low` stands for the range of probabilities."""
+    """Draw the filters of these fields of a query, in their order; a range goes by the field where it begins."""
     for name in names:
-        if name == "low":
-            _draw_range(query, names)
+        if name in RANGES:
+            _draw_range(query, name, names)
         elif name == "text":
             _draw_text(query, names)
         elif name == "reverse":
@@ -144,7 +176,7 @@ def narrowed_by(query: Query, drawn: Sequence[str]) -> list[str]:
 
     Example:
         >>> narrowed_by(Query(label=3, low=0.9), ["label"])
-        ['How sure the model is: 90% to 100%']
+        ['How sure the model is: 90 % to 100 %']
     """
     usual = Query()
     said = [
@@ -152,8 +184,10 @@ def narrowed_by(query: Query, drawn: Sequence[str]) -> list[str]:
         for name, (title, options, _) in _CHOICES.items()
         if name not in {*drawn, "sort"} and getattr(query, name) != getattr(usual, name)
     ]
-    if "low" not in drawn and (query.low, query.high) != (usual.low, usual.high):
-        said.append(f"How sure the model is: {query.low:.0%} to {query.high:.0%}")
+    for name, (title, _) in _RANGE_WORDS.items():
+        low, high = _range_of(query, name)
+        if name not in drawn and (low, high) != _range_of(usual, name):
+            said.append(f"{title}: {100 * low:.0f} % to {100 * high:.0f} %")
     if "text" not in drawn and query.text:
         said.append(f"Name holds: {query.text}")
     return said
@@ -200,17 +234,22 @@ def put_anew(query: Query) -> None:
         st.query_params.pop(chosen, None)
 
 
-def _draw_range(query: Query, names: Sequence[str]) -> None:
-    st.session_state[_RANGE] = (query.low, query.high)
+def _range_of(query: Query, name: str) -> tuple[float, float]:
+    return getattr(query, name), getattr(query, RANGES[name])
+
+
+def _draw_range(query: Query, name: str, names: Sequence[str]) -> None:
+    title, words = _RANGE_WORDS[name]
+    st.session_state[name] = _range_of(query, name)
     st.slider(
-        "How sure the model is",
+        title,
         0.0,
         1.0,
         step=0.01,
-        key=_RANGE,
+        key=name,
         format="percent",
         on_change=partial(_keep, query, names),
-        help="The probability of the model's answer, from and to.",
+        help=words,
     )
 
 
@@ -229,8 +268,8 @@ def _keep(query: Query, names: Sequence[str]) -> None:
     """Put what the user set into the address; what was chosen by the filters before is not any longer."""
     state = st.session_state
     changed: dict[str, Any] = {
-        name: None if state[name] == _ANY else state[name] for name in names if name != "low"
+        name: None if state[name] == _ANY else state[name] for name in names if name not in RANGES
     }
-    if "low" in names:
-        changed["low"], changed["high"] = state[_RANGE]
+    for name in RANGES.keys() & set(names):
+        changed[name], changed[RANGES[name]] = state[name]
     put_anew(dataclasses.replace(query, **changed))

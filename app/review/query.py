@@ -34,10 +34,15 @@ class Sort(StrEnum):
     """What the queue is sorted by."""
 
     EVIDENCE = "evidence"
-    NAME = "name"
+    DOUBT = "doubt"
     PROBABILITY = "probability"
     MARGIN = "margin"
-    DOUBT = "doubt"
+    ANSWER = "answer"
+    VERDICT = "verdict"
+    LABEL = "label"
+    PREDICTED = "predicted"
+    SPLIT = "split"
+    NAME = "name"
 
 
 NO_VERDICT, ANY_VERDICT = "none", "any"
@@ -54,6 +59,8 @@ class Query:
         answer: How that answer stands to the ground truth; None for any. Patches without an answer match None alone.
         low: The least probability of the answer, 0 to 1.
         high: The greatest.
+        margin_low: The least margin, the probability of the answer less that of the second class, 0 to 1.
+        margin_high: The greatest.
         flagged: Whether the operating point flags it; None for either.
         group: Where the evidence lies; None for any.
         verdict: `NO_VERDICT`, `ANY_VERDICT` or a kind of verdict; None for any patch.
@@ -68,6 +75,8 @@ class Query:
     answer: Answer | None = None
     low: float = 0.0
     high: float = 1.0
+    margin_low: float = 0.0
+    margin_high: float = 1.0
     flagged: bool | None = None
     group: Group | None = None
     verdict: str | None = None
@@ -76,6 +85,8 @@ class Query:
     reverse: bool = False
 
 
+RANGES = {"low": "high", "margin_low": "margin_high"}
+"""The fields that are ranges of numbers: where each begins, and where it ends."""
 ALL = "all"
 """How an address says: any. A field that is left out has its default."""
 
@@ -127,6 +138,7 @@ def _text(text: str) -> str:
 _GROUP_CODES = {
     Group.RIGHT_ELSEWHERE: "right_elsewhere",
     Group.WRONG_ELSEWHERE: "wrong_elsewhere",
+    Group.FOUND_NOTHING: "found_nothing",
     Group.WRONG_ON_DEFECT: "wrong_on_defect",
     Group.RIGHT_ON_DEFECT: "right_on_defect",
 }
@@ -146,6 +158,8 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "answer": _one_of(Answer),
     "low": _share,
     "high": _share,
+    "margin_low": _share,
+    "margin_high": _share,
     "flagged": _truth,
     "group": _group,
     "verdict": _verdict,
@@ -179,10 +193,12 @@ def from_address(parameters: Mapping[str, str]) -> Query:
         except ValueError as error:
             raise InputError(f"address: {name} {text[:MOST_TEXT]!r}, {error}") from error
     query = Query(**fields)
-    if query.low > query.high:
-        raise InputError(
-            f"address: low {query.low:g} above high {query.high:g}, expected the lower number first"
-        )
+    for low, high in RANGES.items():
+        least, greatest = getattr(query, low), getattr(query, high)
+        if least > greatest:
+            raise InputError(
+                f"address: {low} {least:g} above {high} {greatest:g}, expected the lower number first"
+            )
     return query
 
 

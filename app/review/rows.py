@@ -1,24 +1,32 @@
 """The review queue: what is known of each patch, as a table, and the rows of it that a query asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from app.review.query import ANY_VERDICT, NO_VERDICT, Answer, Query, Sort
+from app.verdicts.records import Kind
 from explain.evaluation.evidence import Group
 from severstal_xai.classes import CLASSES, SOUND
-from severstal_xai.manifest import Manifest
+from severstal_xai.manifest import Manifest, Split
 from severstal_xai.operating_point import OperatingPoint, flagged_as
 from severstal_xai.predictions import SHARES
 
 FIRST_EVIDENCE = (
     Group.RIGHT_ELSEWHERE,
     Group.WRONG_ELSEWHERE,
+    Group.FOUND_NOTHING,
     Group.WRONG_ON_DEFECT,
     Group.RIGHT_ON_DEFECT,
 )
 """The order in which groups of evidence are to be looked at: a right answer for a wrong reason is what nobody else finds."""
+_FIRST_SPLIT = (Split.TEST, Split.VALIDATION, Split.TRAIN)
+_FIRST_ANSWER = (Answer.MISSED, Answer.FALSE_ALARM, Answer.CONFUSED, Answer.RIGHT)
+_FIRST_VERDICT = (Kind.WRONG_CLASS, Kind.SEGMENT_WRONG, Kind.NOT_A_DEFECT, Kind.UNSURE, Kind.AGREE)
+"""Likewise of the others that are no numbers: what is wrong comes before what is right."""
+
+_Key = Callable[[pd.DataFrame], "pd.Series[float]"]
 
 
 def known_of(
@@ -87,6 +95,17 @@ def _shares(names: "pd.Index[str]", predictions: pd.DataFrame | None) -> np.ndar
     return predictions.set_index("patch")[SHARES].reindex(names).to_numpy(np.float64)
 
 
+def recorded_shares(known: pd.DataFrame, name: str) -> tuple[float, ...] | None:
+    """Return the probabilities of the classes that the run recorded for a patch; None where the model was not asked.
+
+    Args:
+        known: As `known_of` returns it.
+        name: The patch's.
+    """
+    shares = known.loc[name, SHARES].to_numpy(np.float64)
+    return None if np.isnan(shares).any() else tuple(map(float, shares))
+
+
 def _answer(label: int, predicted: int) -> Answer:
     """Say how an answer stands to the ground truth; a wrong one by what it would cost.
 
@@ -124,8 +143,12 @@ def narrowed(table: pd.DataFrame, query: Query) -> pd.DataFrame:
         keep &= (table["answer"] == query.answer).to_numpy(bool)
     if query.flagged is not None:
         keep &= (table["flagged"] == query.flagged).fillna(value=False).to_numpy(bool)
-    if (query.low, query.high) != (0.0, 1.0):
-        keep &= table["probability"].between(query.low, query.high).to_numpy(bool)
+    for column, low, high in (
+        ("probability", query.low, query.high),
+        ("margin", query.margin_low, query.margin_high),
+    ):
+        if (low, high) != (0.0, 1.0):
+            keep &= table[column].between(low, high).to_numpy(bool)
     if query.verdict is not None:
         keep &= _judged(table["verdict"], query.verdict)
     if query.text:
@@ -143,14 +166,46 @@ def _sorted(table: pd.DataFrame, query: Query) -> pd.DataFrame:
     """Sort by the query's key; what is not known comes last, either way round."""
     if query.sort == Sort.NAME:
         return table[::-1] if query.reverse else table
-    if query.sort == Sort.EVIDENCE:
-        ranks = {group: place for place, group in enumerate(FIRST_EVIDENCE)}
-        key = table["group"].map(ranks).astype(float)
-    else:
-        key = table[str(query.sort)].astype(float)
+    key = _KEYS[query.sort](table)
     ascending = (query.sort != Sort.DOUBT) != query.reverse  # the most doubtful first
     order = key.sort_values(ascending=ascending, kind="stable", na_position="last").index
     return table.loc[order]
+
+
+def _ranked(column: str, first: Sequence[str]) -> _Key:
+    """Return what gives each row its value's place in an order; NaN where the value is not known."""
+    ranks = {value: place for place, value in enumerate(first)}
+    return lambda table: table[column].map(ranks).astype(float)
+
+
+def _number(column: str) -> _Key:
+    return lambda table: table[column].astype(float)
+
+
+def _worst_verdict(table: pd.DataFrame) -> "pd.Series[float]":
+    """Return each row's place by its verdicts: of several the one that comes first; NaN where nobody judged it."""
+    return pd.Series(
+        [
+            min((_FIRST_VERDICT.index(Kind(kind)) for kind in kinds.split()), default=np.nan)
+            for kinds in table["verdict"]
+        ],
+        index=table.index,
+        dtype=float,
+    )
+
+
+_KEYS: Mapping[Sort, _Key] = {
+    Sort.EVIDENCE: _ranked("group", FIRST_EVIDENCE),
+    Sort.DOUBT: _number("doubt"),
+    Sort.PROBABILITY: _number("probability"),
+    Sort.MARGIN: _number("margin"),
+    Sort.ANSWER: _ranked("answer", _FIRST_ANSWER),
+    Sort.VERDICT: _worst_verdict,
+    Sort.LABEL: _number("label"),
+    Sort.PREDICTED: _number("predicted"),
+    Sort.SPLIT: _ranked("split", _FIRST_SPLIT),
+}
+"""What each order but that of the names sorts by, the small first."""
 
 
 def neighbour(names: Sequence[str], name: str, step: int) -> str | None:

@@ -15,7 +15,7 @@ from app.judging import ask_for_the_name
 from app.review import filters
 from app.review.query import Query, to_text
 from app.review.shelf import BUILT_IN, Shelf, chosen_of, shelf_of
-from app.verdicts.records import LONGEST_NAME, tidy_name
+from app.verdicts.records import tidy_name
 from app.verdicts.saved_filters import Damaged, SavedFilter, add, put_into, remove, rename, saved_filters
 from app.verdicts.store import Store
 from app.words import plain
@@ -98,9 +98,7 @@ def _change(store: Store, shelf: Shelf, query: Query, reader: str) -> None:
         messages.warn(messages.NOT_SAVED, failed)
     st.caption("As set now: " + _in_words(query))
     words, button = st.columns([2, 1], vertical_alignment="bottom")
-    words.text_input(
-        "Name", key=_NAME, max_chars=LONGEST_NAME, help="What the list shall call it. Everybody sees it."
-    )
+    words.text_input("Name", key=_NAME, help="What the list shall call it. Everybody sees it.")
     button.button(
         "Save as new",
         key="filter save",
@@ -146,9 +144,7 @@ def _change_own(store: Store, shelf: Shelf, query: Query) -> None:
         help="It keeps its name and stands for the filters and the order as they are set now.",
     )
     words, button = st.columns([2, 1], vertical_alignment="bottom")
-    words.text_input(
-        "New name", key=_NEW_NAME, max_chars=LONGEST_NAME, help="What the list shall call it from now on."
-    )
+    words.text_input("New name", key=_NEW_NAME, help="What the list shall call it from now on.")
     button.button(
         "Rename",
         key="filter rename",
@@ -228,6 +224,8 @@ def _checked(text: str | None) -> str:
 
 def _try(change: Callable[[], None]) -> None:
     """Make a change; where that fails what was typed stays, and the panel says why."""
+    if not may(Right.JUDGE):  # the role may be gone since the button was drawn; the panel says so
+        return
     try:
         change()
     except InputError as error:

@@ -98,7 +98,10 @@ def choose_sheet(sheets: int) -> int:
             _put(SHEET, None if turned_to == 1 else str(turned_to))
 
         st.pagination(sheets, default=sheet, key=key, on_change=keep)
-        st.caption(f"Sheet {sheet} of {sheets}.")
+        st.caption(
+            f"Sheet {sheet} of {sheets}. The pictures lie on sheets, in the order that *Sorted by* on the left gives them: "
+            "a number goes to that sheet, the arrows to the one before or after."
+        )
     _remember()
     return sheet
 

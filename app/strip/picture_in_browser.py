@@ -13,6 +13,7 @@ HTML = """
       <input type="range" min="0" max="100" step="1" value="60" aria-label="Opacity of the heat, in per cent">
       <output>60 %</output>
     </label>
+    <label title="Whether the heat lies over the lower picture. Without it the steel and what people marked are seen alone; the opacity is kept."><input type="checkbox" checked> Heat</label>
     <label class="truth" title="Where people marked defects."><input type="checkbox" checked> Marked defects</label>
     <span class="classes"></span>
     <span class="legend">Heat 0 <img alt="Colour scale of the heat, from 0, black, to 1, pale yellow"> <output></output></span>
@@ -27,10 +28,10 @@ HTML = """
 
 CSS = """
 .strip { font-family: var(--st-font); color: var(--st-text-color); font-size: 0.85rem; }
-.controls { display: flex; flex-wrap: wrap; gap: 0.4rem 1.5rem; align-items: center; margin-bottom: 0.4rem; }
+.controls { display: flex; flex-wrap: wrap; gap: 0.4rem 1rem; align-items: center; margin-bottom: 0.4rem; }
 .controls label, .legend, .classes span { display: inline-flex; gap: 0.5rem; align-items: center; white-space: nowrap; }
 .controls input { accent-color: var(--st-primary-color); margin: 0; }
-.controls input[type=range] { width: 7rem; }
+.controls input[type=range] { width: 5.5rem; }
 .controls output { min-width: 2.4rem; font-variant-numeric: tabular-nums; }
 .classes { display: inline-flex; flex-wrap: wrap; gap: 0.2rem 1rem; }
 .classes i { width: 1rem; height: 0; border-top: 3px solid; }
@@ -64,6 +65,7 @@ path { fill: none; vector-effect: non-scaling-stroke; }
 .card {
   font: inherit; color: inherit; text-align: left; background: var(--st-background-color); border: 1px solid var(--st-border-color);
   border-top: 3px solid var(--class); border-radius: 4px; padding: 0.35rem 0.5rem 0.45rem; line-height: 1.4; align-self: stretch;
+  display: flex; flex-direction: column;
 }
 button.card:hover { border-color: var(--st-primary-color); }
 .card:focus-visible, input:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
@@ -101,14 +103,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
 }
 
 function begin(root) {
-  const [slider, checkbox] = root.querySelectorAll("input");
+  const [slider, heat, marks] = root.querySelectorAll("input");
   const show = () => {
     root.querySelector("label output").textContent = `${slider.value} %`;
-    for (const heat of root.querySelectorAll(".heat")) heat.style.opacity = slider.value / 100;
-    for (const drawing of root.querySelectorAll(".band > svg")) drawing.style.display = checkbox.checked ? "" : "none";
+    slider.disabled = !heat.checked;
+    for (const layer of root.querySelectorAll(".heat")) layer.style.opacity = heat.checked ? slider.value / 100 : 0;
+    for (const drawing of root.querySelectorAll(".band > svg")) drawing.style.display = marks.checked ? "" : "none";
   };
   slider.addEventListener("input", show);
-  checkbox.addEventListener("change", show);
+  for (const layer of [heat, marks]) layer.addEventListener("change", show);
   return { show };
 }
 

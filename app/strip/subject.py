@@ -13,6 +13,8 @@ from app.discretion import discreet
 from app.opening import Opened
 from app.patch.layers import outline_path
 from app.review import filters
+from app.review.rows import recorded_shares
+from app.strip.marks import Marks
 from app.strip.picture import Outline
 from app.strip.strips import Grey, Strip, composed, read_whole
 from app.words import class_title, inside
@@ -20,10 +22,12 @@ from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.errors import InputError
 from severstal_xai.files import sha256
 from severstal_xai.imaging import STRIP_SHAPE
+from severstal_xai.left_out import LeftOutWindow
 from severstal_xai.manifest import Patch
 from severstal_xai.operating_point import OperatingPoint, flagged_as
-from severstal_xai.predictions import SHARES
 from severstal_xai.strips import Window, cut, patch_name
+
+_NOT_SAID = "the data does not say why"
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class SeenWindow:
         window: Where it lies.
         patch: Its patch; None where it became none.
         steel: Its picture; None where there is none.
+        marks: What people marked on it; None where the data does not say.
         words: Why there is no patch, or why it cannot be shown; empty where all is well.
         verdict: What inspectors said of the patch, in words.
     """
@@ -56,6 +61,7 @@ class SeenWindow:
     window: Window
     patch: Patch | None
     steel: Steel | None
+    marks: Marks | None
     words: str
     verdict: str
 
@@ -69,7 +75,7 @@ class StripSubject:
         grey: Its picture, black where there is none.
         whole: Whether the picture shows what became no patch, too.
         windows: Its six windows, from the left.
-        outlines: What people marked, a class each.
+        outlines: What people marked, a class each; without what nobody can tell where it lies.
         problem: Why the whole strip's picture cannot be shown; empty where it is, or where nobody asked for it.
     """
 
@@ -92,20 +98,28 @@ def read_subject(opened: Opened, strip: Strip, kinds: "pd.Series[str]") -> Strip
     greys, masks, problems = _read_patches(opened, strip)
     whole, problem = _read_whole(opened, strip, greys)
     seen = greys if whole is None else {window.index: _cut(whole, window) for window in strip.windows}
-    why = loading.left_out(opened.manifest) if len(strip.patches) < len(strip.windows) else {}
+    left_out = loading.left_out(opened.manifest) if len(strip.patches) < len(strip.windows) else {}
     windows = []
     for window in strip.windows:
         patch, grey = strip.patches.get(window.index), seen.get(window.index)
-        words = problems.get(window.index) or ("" if patch else _why(why, strip, window))
+        absent = left_out.get(patch_name(strip.name, window.index))
+        marks = _marks_of(patch, masks.get(window.index)) if patch else _marks_of_left_out(absent)
+        words = problems.get(window.index) or ("" if patch else absent.reason if absent else _NOT_SAID)
         steel = None if grey is None else steel_of(opened, patch, grey)
         verdict = filters.kinds_in_words(kinds.get(patch.patch, "")) if patch else ""
-        windows.append(SeenWindow(window, patch, steel, words, verdict))
+        windows.append(SeenWindow(window, patch, steel, marks, words, verdict))
     grey = composed(strip, greys) if whole is None else whole
-    return StripSubject(strip.name, grey, whole is not None, tuple(windows), _outlines(strip, masks), problem)
+    return StripSubject(strip.name, grey, whole is not None, tuple(windows), _outlines(windows), problem)
 
 
-def _why(why: Mapping[str, str], strip: Strip, window: Window) -> str:
-    return why.get(patch_name(strip.name, window.index), "the data does not say why")
+def _marks_of_left_out(absent: LeftOutWindow | None) -> Marks | None:
+    return None if absent is None else Marks(absent.classes, absent.masks())
+
+
+def _marks_of(patch: Patch, mask: np.ndarray | None) -> Marks:
+    if patch.label == SOUND.id:
+        return Marks((), {})
+    return Marks((patch.label,), {} if mask is None else {patch.label: mask})
 
 
 def _cut(whole: UInt8[np.ndarray, "256 1600"], window: Window) -> Grey:
@@ -146,18 +160,16 @@ def steel_of(opened: Opened, patch: Patch | None, grey: Grey) -> Steel:
     if patch is None:
         image = sha256(grey.tobytes())
         return Steel(grey, image, loading.probabilities(opened.checkpoint, image, grey))
-    said = opened.known.loc[patch.patch, SHARES].to_numpy(np.float64)
-    if opened.is_own_data and not np.isnan(said).any():
-        return Steel(grey, patch.image_sha256, tuple(map(float, said)))
-    probabilities = loading.probabilities(opened.checkpoint, patch.image_sha256, grey)
+    said = recorded_shares(opened.known, patch.patch) if opened.is_own_data else None
+    probabilities = said or loading.probabilities(opened.checkpoint, patch.image_sha256, grey)
     return Steel(grey, patch.image_sha256, probabilities)
 
 
-def _outlines(strip: Strip, masks: Mapping[int, np.ndarray]) -> tuple[Outline, ...]:
+def _outlines(windows: Sequence[SeenWindow]) -> tuple[Outline, ...]:
     marked: defaultdict[int, np.ndarray] = defaultdict(lambda: np.zeros(STRIP_SHAPE, dtype=bool))
-    for index, mask in masks.items():
-        if mask.any():
-            cut(marked[strip.patches[index].label], strip.windows[index])[:] |= mask
+    for seen in windows:
+        for label, mask in seen.marks.masks.items() if seen.marks else ():
+            cut(marked[label], seen.window)[:] |= mask
     return tuple(
         Outline(outline_path(mask), CLASSES[label].colour, class_title(label))
         for label, mask in sorted(marked.items())
@@ -166,13 +178,7 @@ def _outlines(strip: Strip, masks: Mapping[int, np.ndarray]) -> tuple[Outline, .
 
 def in_words(subject: StripSubject, point: OperatingPoint | None) -> str:
     """Return in Markdown what people and the model say of a strip."""
-    patches = [seen.patch for seen in subject.windows if seen.patch]
-    marked = sorted({patch.label for patch in patches} - {SOUND.id})
-    people = (
-        f"People marked {_classes(marked)}. "
-        if marked
-        else "People marked no defect on the windows that are kept. "
-    )
+    people = _people_in_words(subject.windows)
     shares = [seen.steel.probabilities for seen in subject.windows if seen.steel]
     if not shares:
         return people + "No window of it can be shown."
@@ -184,5 +190,22 @@ def in_words(subject: StripSubject, point: OperatingPoint | None) -> str:
     return f"{people}{looked} **{flagged or 'none'}** {'are' if flagged > 1 else 'is'} flagged for an inspector to look at."
 
 
-def _classes(labels: Sequence[int]) -> str:
-    return " and ".join(f"**{class_title(label)}**" for label in labels)
+def _people_in_words(windows: Sequence[SeenWindow]) -> str:
+    marked = [(seen.patch, seen.marks.classes) for seen in windows if seen.marks and seen.marks.classes]
+    if not marked:
+        known = all(seen.marks for seen in windows)
+        return f"People marked no defect on {'its windows' if known else 'the windows that are kept'}. "
+    labels = sorted({label for _, classes in marked for label in classes})
+    classes = " and ".join(f"**{class_title(label)}**" for label in labels)
+    absent = sum(patch is None for patch, _ in marked)
+    if not absent:
+        return f"People marked {classes}. "
+    if len(marked) == 1:
+        return f"People marked {classes} on 1 window, which is left out of the data. "
+    return f"People marked {classes} on {len(marked)} windows, {'all' if absent == len(marked) else absent} of them left out of the data. "
+
+
+def lacks_places(subject: StripSubject) -> bool:
+    """Tell whether people marked what the data folder does not tell the place of, on a window that became no patch."""
+    absent = [seen.marks for seen in subject.windows if seen.patch is None]
+    return any(marks is not None and not marks.placed for marks in absent)

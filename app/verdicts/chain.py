@@ -16,16 +16,20 @@ from severstal_xai.files import sha256
 
 GENESIS = "0" * 64
 """What the first record follows, and the head of an empty chain."""
-FORMAT = 1
+FORMAT = 2
 """Of the records that are written now."""
-FIELDS: Mapping[int, tuple[str, ...]] = {
-    1: (
-        *("number", "format", "id", "at", "reader", "kind", "label", "note", "withdraws"),
-        *("patch", "strip", "image_sha256", "marked_label", "mask_sha256", "blind"),
-        *("weights_sha256", "predicted", "probability"),
-        *("method", "settings", "target", "map_sha256"),
-    ),
-}
+HEAT_COLUMNS = (
+    ("method", "settings", "target", "map_sha256"),
+    ("beside_method", "beside_settings", "beside_target", "beside_map_sha256"),
+)
+"""The columns of each map that can have been in sight: the one asked for, and the one beside it."""
+_FIRST_FIELDS = (
+    *("number", "format", "id", "at", "reader", "kind", "label", "note", "withdraws"),
+    *("patch", "strip", "image_sha256", "marked_label", "mask_sha256", "blind"),
+    *("weights_sha256", "predicted", "probability"),
+    *HEAT_COLUMNS[0],
+)
+FIELDS: Mapping[int, tuple[str, ...]] = {1: _FIRST_FIELDS, 2: (*_FIRST_FIELDS, *HEAT_COLUMNS[1])}
 """What is sealed, by format, in this order: a column that comes later is in a new format, and old seals hold."""
 
 Row = Mapping[str, object]
@@ -55,9 +59,12 @@ def canonical(row: Row) -> bytes:
 
     JSON in ASCII, a list in the order of `FIELDS`; numbers as Python writes them, the shortest that reads back.
     """
-    fields = FIELDS.get(row["format"], FIELDS[FORMAT]) if isinstance(row["format"], int) else FIELDS[FORMAT]
-    content = [row[name] for name in fields]
+    content = [row[name] for name in _fields_of(row)]
     return json.dumps(content, ensure_ascii=True, separators=(",", ":"), default=repr).encode()
+
+
+def _fields_of(row: Row) -> tuple[str, ...]:
+    return FIELDS.get(row["format"], FIELDS[FORMAT]) if isinstance(row["format"], int) else FIELDS[FORMAT]
 
 
 def seal(previous: str, row: Row) -> str:
@@ -99,9 +106,14 @@ def _fault_of(row: Row, last: Head) -> Fault | None:
         return Fault(number, f"record {number} is missing: record {row['number']} stands in its place")
     if row["previous_sha256"] != last.sha256:
         return Fault(number, f"record {number} does not follow the record before it")
-    if row["sha256"] != seal(last.sha256, row):
+    if row["sha256"] != seal(last.sha256, row) or any(row[name] is not None for name in _later_fields(row)):
         return Fault(number, f"record {number} was altered: its content is not what its hash was taken of")
     return None
+
+
+def _later_fields(row: Row) -> tuple[str, ...]:
+    """Return what a record's seal does not cover, for it is of an earlier format: there it can hold nothing."""
+    return tuple(name for name in FIELDS[FORMAT] if name not in _fields_of(row))
 
 
 def _wrong_end(last: Head, head: Head) -> tuple[int, str]:

@@ -2,16 +2,17 @@
 
 import sqlite3
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from severstal_xai.errors import InputError
 
-PATIENCE = 30
+PATIENCE = 10
 """Seconds that an append waits for those before it."""
 _REACH = 5
 """Seconds after which a server that does not answer is away."""
@@ -103,6 +104,34 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def carry_over(engine: Engine) -> None:
+    """Have SQLite move what its log holds into the file itself as far as readers allow, so that a copy of the file alone lacks little.
+
+    What was acknowledged is safe in the log meanwhile: where this cannot be done now, the next one does it.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with suppress(DBAPIError), engine.connect().execution_options(bare=True) as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def copy_into(engine: Engine, path: Path) -> None:
+    """Copy a SQLite database as it is now into another file, whatever is written meanwhile.
+
+    Raises:
+        InputError: The database is a server's.
+    """
+    if engine.dialect.name != "sqlite":
+        raise InputError(
+            f"a {engine.dialect.name} database, expected a SQLite file; a server is copied by pg_dump"
+        )
+    with closing(sqlite3.connect(path)) as target, engine.connect() as connection:
+        source = connection.connection.driver_connection
+        if not isinstance(source, sqlite3.Connection):
+            raise TypeError(f"connection {type(source)}, expected SQLite's")
+        source.backup(target)
 
 
 def make_ready(engine: Engine) -> None:

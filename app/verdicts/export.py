@@ -15,6 +15,7 @@ from app.verdicts.records import Entry
 from app.verdicts.rows import row_of
 from severstal_xai.files import sync, whole_file
 
+CSV_FILE = "verdicts.csv"
 SCHEMA = pa.schema(
     [
         ("number", pa.int64()),
@@ -38,6 +39,10 @@ SCHEMA = pa.schema(
         ("settings", pa.string()),
         ("target", pa.int64()),
         ("map_sha256", pa.string()),
+        ("beside_method", pa.string()),
+        ("beside_settings", pa.string()),
+        ("beside_target", pa.int64()),
+        ("beside_map_sha256", pa.string()),
         ("id", pa.string()),
         ("sha256", pa.string()),
     ]
@@ -65,6 +70,11 @@ def records(entries: Sequence[Entry], current: Iterable[int]) -> list[dict[str, 
         }
         found.append({name: row[name] for name in SCHEMA.names})
     return found
+
+
+def csv_file(rows: Iterable[dict[str, Any]], columns: Sequence[str] = tuple(SCHEMA.names)) -> bytes:
+    """Return rows, by default records as `records` returns them, as a CSV file, marked as UTF-8 for spreadsheets."""
+    return as_csv(rows, columns).encode("utf-8-sig")
 
 
 def as_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ there are or on what was said of it.
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from app.verdicts.records import Entry, Kind
@@ -79,6 +79,15 @@ def sight_of(reader: str, patch: str, history: Sequence[Entry], lot: Lot) -> Sig
     if not own and is_drawn(patch, lot):
         return Sight((), blind=True, hidden=others)
     return Sight(tuple(history), blind=False, hidden=0)
+
+
+def records_in_sight(reader: str, entries: Iterable[Entry], lot: Lot) -> list[Entry]:
+    """Return those of all records that a reader may see, by number: of each patch what `sight_of` says."""
+    histories: dict[str, list[Entry]] = {}
+    for entry in entries:
+        histories.setdefault(entry.verdict.seen.patch, []).append(entry)
+    sights = [sight_of(reader, patch, history, lot) for patch, history in histories.items()]
+    return sorted((entry for sight in sights for entry in sight.entries), key=lambda entry: entry.number)
 
 
 def visible_to(store: Store, reader: str, patch: str, lot: Lot) -> Sight:

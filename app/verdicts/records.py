@@ -17,12 +17,16 @@ LONGEST_NAME = 100
 """In characters, of a reader's name."""
 LONGEST_NOTE = 2000
 """In characters."""
+MOST_HEATS = 2
+"""In sight at once."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9a-f]{32}")
 _UNSEEN_IN_NAMES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of signs that nobody sees: two names that look alike must be one name."""
 _UNSEEN_IN_NOTES = {"Cc", "Cs"}
 _ALLOWED_IN_NOTES = {"\n", "\t"}
+_TURNS_TEXT = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Unicode's signs that turn the direction of what follows: a note must read as it was written."""
 _DEFECT_LABELS = tuple(steel.id for steel in DEFECTS)
 _LABELS = tuple(steel.id for steel in CLASSES)
 
@@ -62,7 +66,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Heat:
-    """The map that was in sight.
+    """A map that was in sight.
 
     Args:
         method: A name in `explain.methods.METHODS`.
@@ -99,7 +103,7 @@ class Seen:
         label: The class that the patch is marked as, 0 to 4.
         mask_sha256: The checksum of the mask's file; empty for class 0.
         answer: The model's; None where none was shown.
-        heat: The map; None where none was shown.
+        heats: The maps that were whole, the one asked for first; a page shows `MOST_HEATS` at most.
         blind: Whether nobody else's verdict on the patch could have been seen before.
     """
 
@@ -109,7 +113,7 @@ class Seen:
     label: int
     mask_sha256: str
     answer: Answer | None
-    heat: Heat | None
+    heats: tuple[Heat, ...]
     blind: bool
 
     def __post_init__(self) -> None:
@@ -123,6 +127,8 @@ class Seen:
             _check_sha256("mask_sha256", self.mask_sha256)
         elif self.mask_sha256:
             raise InputError(f"mask_sha256 {self.mask_sha256!r}, expected none for class {SOUND.id}")
+        if len(self.heats) > MOST_HEATS:
+            raise InputError(f"{len(self.heats)} maps in sight, expected {MOST_HEATS} at most")
 
 
 @dataclass(frozen=True)
@@ -155,6 +161,10 @@ class Verdict:
             raise InputError(f"reader {self.reader!r}, expected {tidy_name(self.reader)!r}")
         _check_length("note", self.note, 0, LONGEST_NOTE)
         _check_signs("note", self.note, _UNSEEN_IN_NOTES, _ALLOWED_IN_NOTES)
+        if turning := _TURNS_TEXT.search(self.note):
+            raise InputError(
+                f"note holds U+{ord(turning[0]):04X}, which turns the direction of the text, expected it without"
+            )
         if self.at.tzinfo is None:
             raise InputError(f"at {self.at.isoformat()}, expected a time with its zone")
         if not _ID.fullmatch(self.id):

@@ -1,11 +1,12 @@
 """A verdict as a row of the database, and back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
-from app.verdicts.chain import FORMAT, Head, seal
+from app.verdicts.chain import FORMAT, HEAT_COLUMNS, Head, seal
 from app.verdicts.records import Answer, Entry, Heat, Kind, Seen, Verdict, as_text
 from severstal_xai.errors import InputError, about
 
@@ -17,7 +18,7 @@ def row_of(verdict: Verdict, last: Head) -> dict[str, Any]:
     written -0.0, which SQLite reads back as 0.0.
     """
     seen = verdict.seen
-    answer, heat = seen.answer, seen.heat
+    answer = seen.answer
     row = {
         "number": last.number + 1,
         "format": FORMAT,
@@ -37,11 +38,7 @@ def row_of(verdict: Verdict, last: Head) -> dict[str, Any]:
         "weights_sha256": answer and answer.weights_sha256,
         "predicted": answer and int(answer.predicted),
         "probability": answer and float(answer.probability) + 0.0,
-        "method": heat and heat.method,
-        "settings": heat and _settings_as_text(heat),
-        "target": heat and int(heat.target),
-        "map_sha256": heat and heat.sha256,
-    }
+    } | _of_heats(seen.heats)
     return {**row, "previous_sha256": last.sha256, "sha256": seal(last.sha256, row)}
 
 
@@ -65,10 +62,6 @@ def _verdict(row: Mapping[str, Any]) -> Verdict:
     answer = None
     if row["weights_sha256"] is not None:
         answer = Answer(row["weights_sha256"], row["predicted"], row["probability"])
-    heat = None
-    if row["method"] is not None:
-        settings = tuple((name, value) for name, value in json.loads(row["settings"]))
-        heat = Heat(row["method"], settings, row["target"], row["map_sha256"])
     seen = Seen(
         row["patch"],
         row["strip"],
@@ -76,7 +69,7 @@ def _verdict(row: Mapping[str, Any]) -> Verdict:
         row["marked_label"],
         row["mask_sha256"],
         answer,
-        heat,
+        _heats(row),
         bool(row["blind"]),
     )
     return Verdict(
@@ -89,6 +82,30 @@ def _verdict(row: Mapping[str, Any]) -> Verdict:
         row["withdraws"],
         row["id"],
     )
+
+
+def _of_heats(heats: Sequence[Heat]) -> dict[str, Any]:
+    """Return the columns of the maps: each in its own, those of a map that there was not empty."""
+    columns: dict[str, Any] = {}
+    for columns_of_one, heat in zip_longest(HEAT_COLUMNS, heats):
+        method, settings, target, sha256 = columns_of_one
+        columns |= {
+            method: heat and heat.method,
+            settings: heat and _settings_as_text(heat),
+            target: heat and int(heat.target),
+            sha256: heat and heat.sha256,
+        }
+    return columns
+
+
+def _heats(row: Mapping[str, Any]) -> tuple[Heat, ...]:
+    """Return the maps that a row names, those of a record of before there were two, too."""
+    found = []
+    for method, settings, target, sha256 in HEAT_COLUMNS:
+        if row[method] is not None:
+            pairs = tuple((name, value) for name, value in json.loads(row[settings]))
+            found.append(Heat(row[method], pairs, row[target], row[sha256]))
+    return tuple(found)
 
 
 def _settings_as_text(heat: Heat) -> str:

@@ -48,6 +48,10 @@ VERDICTS = Table(
     Column("settings", Text),
     Column("target", Integer),
     Column("map_sha256", Text),
+    Column("beside_method", Text),
+    Column("beside_settings", Text),
+    Column("beside_target", Integer),
+    Column("beside_map_sha256", Text),
     Column("previous_sha256", Text, nullable=False),
     Column("sha256", Text, nullable=False),
     Index("verdicts_by_patch", "patch", "reader", "number"),
@@ -97,6 +101,11 @@ def needs_migration(connection: Connection) -> bool:
             "of this program, which must be used from then on"
         )
     return version != newest
+
+
+def is_empty(connection: Connection) -> bool:
+    """Tell whether a database holds no table: nobody ever kept a verdict there."""
+    return not inspect(connection).get_table_names()
 
 
 def migrate(connection: Connection) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -30,11 +31,12 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from app.verdicts.address import address_of, shown, without_secrets
 from app.verdicts.chain import Fault, Head, first_fault
-from app.verdicts.engines import PATIENCE, engine_for, make_ready
+from app.verdicts.engines import PATIENCE, carry_over, copy_into, engine_for, make_ready
 from app.verdicts.records import Entry, Kind, Verdict, as_text, withdrawal_of
 from app.verdicts.rows import entry_of, row_of
-from app.verdicts.schema import HEAD, VERDICTS, migrate, needs_migration
+from app.verdicts.schema import HEAD, VERDICTS, is_empty, migrate, needs_migration
 from severstal_xai.errors import InputError, about
+from severstal_xai.files import sync, whole_file
 
 _AT_ONCE = 1000
 """Rows that a long answer is read by."""
@@ -100,6 +102,7 @@ class Store:
             row = row_of(verdict, last)
             connection.execute(insert(VERDICTS), row)
             connection.execute(update(HEAD).values(number=row["number"], sha256=row["sha256"]))
+        carry_over(self._engine)
         return Entry(row["number"], verdict, row["sha256"])
 
     def withdraw(self, entry: Entry, at: datetime, note: str = "") -> Entry:
@@ -199,6 +202,17 @@ class Store:
             with connection.execute(_all_of(select(VERDICTS))) as rows:
                 return first_fault((row._asdict() for row in rows), head, noted)
 
+    def back_up(self, path: Path) -> None:
+        """Copy the database as it is now into a new file, while others go on writing; SQLite alone.
+
+        Raises:
+            InputError: It is a server's: its own tools copy it.
+            StoreAway: The database cannot be reached.
+        """
+        with _reached(self._url), whole_file(path) as temporary:
+            copy_into(self._engine, temporary)
+            sync(temporary)
+
     def close(self) -> None:
         """Let go of the database; the store opens it again where it is used again."""
         self._engine.dispose()
@@ -242,27 +256,29 @@ def open_store(given: str | None = None, *, create: bool = True) -> Store:
 
     Args:
         given: The address; None for the environment's, else the usual file: see `address_of`.
-        create: Whether a SQLite file that is not there is made.
+        create: Whether a SQLite file that is not there is made, and tables in a database that has none.
 
     Raises:
-        InputError: No such address or file, another program's database, or one of a later version.
+        InputError: No such address or file, one without verdicts' tables, another program's database, or one of a later version.
         StoreAway: The database cannot be reached.
     """
     url = address_of(given)
     with _reached(url):
         engine = engine_for(url, create=create)
         try:
-            _bring_up_to_date(url, engine)
+            _bring_up_to_date(url, engine, create=create)
         except BaseException:
             engine.dispose()
             raise
     return Store(url, engine)
 
 
-def _bring_up_to_date(url: URL, engine: Engine) -> None:
+def _bring_up_to_date(url: URL, engine: Engine, *, create: bool) -> None:
     try:
-        make_ready(engine)
         with about(shown(url)):
+            if not create:
+                _refuse_empty(engine)
+            make_ready(engine)
             with engine.connect() as connection:
                 due = needs_migration(connection)
             if due:
@@ -273,6 +289,15 @@ def _bring_up_to_date(url: URL, engine: Engine) -> None:
     except DBAPIError as error:  # a file that is no database, a database that this user may not use
         said = without_secrets(str(error.orig), url)
         raise InputError(f"{shown(url)}: cannot be used ({said}), expected a store of verdicts") from error
+
+
+def _refuse_empty(engine: Engine) -> None:
+    with engine.connect() as connection:
+        if is_empty(connection):
+            raise InputError(
+                "holds no verdicts' tables, expected a store of verdicts; of a store in use copy the files ending in "
+                "-wal and -shm with it, or make the copy by `python -m app.audit backup`"
+            )
 
 
 @contextmanager
@@ -296,7 +321,7 @@ def _reached(url: URL) -> Iterator[None]:
             raise
         said = without_secrets(str(error.orig), url)
         raise StoreAway(
-            f"{shown(url)}: cannot be reached ({said}), expected the store of verdicts"
+            f"{shown(url)}: cannot be reached ({said}), expected a database that answers"
         ) from error
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("psycopg"):
@@ -366,5 +391,5 @@ def _check_withdrawal(connection: Connection, verdict: Verdict) -> None:
     by = connection.scalar(taken)
     if by is not None:
         raise InputError(
-            f"withdraws {verdict.withdraws}, which record {by} took back, expected one that holds"
+            f"record {verdict.withdraws} was taken back already, by record {by}; expected one that holds"
         )

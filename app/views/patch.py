@@ -23,6 +23,7 @@ from app.review.filters import STRIP
 from app.review.query import to_address
 from app.review.rows import with_verdicts
 from app.review.sheets import as_it_was
+from app.strip.subject import steel_of
 from app.visitor import visitor
 from severstal_xai.checkpoint import Checkpoint
 from severstal_xai.classes import CLASSES
@@ -90,7 +91,7 @@ def _ways_back(opened: Opened, links: Links, name: str | None) -> None:
 
 def _subject(opened: Opened, patch: Patch) -> _Subject:
     grey, mask = opened.manifest.read_image(patch), opened.manifest.read_mask(patch)
-    probabilities = loading.probabilities(opened.checkpoint, patch.image_sha256, grey)
+    probabilities = steel_of(opened, patch, grey).probabilities
     return _Subject(patch, grey, mask, opened.checkpoint, probabilities, opened.point)
 
 
@@ -130,10 +131,9 @@ def _draw(subject: _Subject, question: Question, reader: str) -> None:
     with remarks.container():
         panels.preview(states)
         live.offer_to_try_again(requests, states, str)
-    first, request = next(iter(requests.items()))
     with st.container(border=True):
-        heat = judging.heat_of(request, states[first])
-        judging.draw(subject.patch, subject.checkpoint, subject.probabilities, heat, reader)
+        heats = judging.heats_of((request, states[title]) for title, request in requests.items())
+        judging.draw(subject.patch, subject.checkpoint, subject.probabilities, heats, reader)
     left, right = st.columns(2, gap="large")
     with left:
         panels.probability_bars(subject.patch.label, subject.probabilities, subject.point)

@@ -1,6 +1,6 @@
 """The review queue: all patches as a table or as thumbnails, narrowed and sorted, each a click away from its own page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,7 @@ from app.review.filters import PATCH
 from app.review.query import Query, to_address
 from app.review.rows import narrowed, with_verdicts
 from app.review.sheets import QueueLook, choose_look, choose_sheet
-from app.words import class_title, inside
+from app.words import IN_TABLE, class_title, for_table, inside
 from severstal_xai.classes import CLASSES
 from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest
@@ -33,10 +33,19 @@ _FILTERS = (
     "flagged",
     "verdict",
     "low",
+    "margin_low",
     "text",
     "sort",
     "reverse",
 )
+_NARROWEST, _WIDEST, _A_SIGN = 110, 220, 7.6
+"""Of the column of verdicts, and what a sign in it takes: pixels."""
+
+
+def _verdicts_column(width: int) -> Any:
+    return st.column_config.TextColumn("Verdicts", width=width, help="What inspectors said of it.")
+
+
 _COLUMNS = {
     "patch": st.column_config.TextColumn("Patch"),
     "marked": st.column_config.TextColumn("Marked as", help="The class, as people marked it."),
@@ -46,19 +55,19 @@ _COLUMNS = {
         width=115,
         help="The model's probability of its answer.",
         min_value=0.0,
-        max_value=1.0,
-        format="percent",
+        max_value=100.0,
+        format=IN_TABLE,
     ),
-    "answer": st.column_config.TextColumn("Answer is"),
+    "answer": st.column_config.TextColumn("Answer is", help=filters.ANSWER_IN_WORDS),
     "group": st.column_config.TextColumn(
         "Evidence",
-        width="medium",
+        width=222,
         help="Is the answer right, and does the evidence lie on the marked defect?",
     ),
-    "verdict": st.column_config.TextColumn("Verdicts", width=110, help="What inspectors said of it."),
+    "verdict": _verdicts_column(_NARROWEST),
     "flagged": st.column_config.CheckboxColumn("Flagged", help="By the thresholds of the operating point."),
     "margin": st.column_config.NumberColumn(
-        "Margin", help="How much likelier the answer is than the second class.", format="percent"
+        "Margin", help="How much likelier the answer is than the second class.", format=IN_TABLE
     ),
     "split": st.column_config.TextColumn("Part of the data"),
 }
@@ -136,19 +145,21 @@ def _table(rows: pd.DataFrame, columns: list[str]) -> str | None:
             "split": rows["split"].to_numpy(),
             "marked": rows["label"].map(class_title).to_numpy(),
             "model": [class_title(label) if pd.notna(label) else "" for label in rows["predicted"]],
-            "probability": rows["probability"].round(3).to_numpy(),
-            "margin": rows["margin"].round(3).to_numpy(),
+            "probability": for_table(rows["probability"]).to_numpy(),
+            "margin": for_table(rows["margin"]).to_numpy(),
             "answer": [str(answer).replace("_", " ") if answer else "" for answer in rows["answer"]],
             "flagged": rows["flagged"].to_numpy(),
             "group": rows["group"].fillna("").to_numpy(),
             "verdict": [filters.kinds_in_words(kinds) for kinds in rows["verdict"]],
         }
     )
-    st.caption("Click a row to open the patch. A click on a column's head sorts what is shown.")
+    st.caption(
+        "Click a row to open the patch. A click on a column's head sorts this table alone; “Sorted by”, on the left, sorts for the pictures and “Next”, too."
+    )
     event = st.dataframe(
         shown,
         hide_index=True,
-        column_config=_COLUMNS,
+        column_config={**_COLUMNS, "verdict": _verdicts_column(width_for(shown["verdict"]))},
         column_order=columns,
         height=620,
         key="queue_table",
@@ -159,13 +170,25 @@ def _table(rows: pd.DataFrame, columns: list[str]) -> str | None:
     return str(shown["patch"].iloc[cells[0][0]]) if cells else None
 
 
+def width_for(verdicts: Iterable[str]) -> int:
+    """Return how wide the column of verdicts must be to show those of two inspectors uncut, in pixels.
+
+    Example:
+        >>> width_for(["agrees"]), width_for(["agrees", "segment wrong, not a defect"])
+        (110, 220)
+    """
+    longest = max(map(len, verdicts), default=0)
+    return min(max(_NARROWEST, round(16 + _A_SIGN * longest)), _WIDEST)
+
+
 def _sheet(rows: pd.DataFrame, manifest: Manifest) -> str | None:
     """Draw a sheet of thumbnails; return the patch that was clicked."""
     sheets = -(-len(rows) // _SHEET)
     first = (choose_sheet(sheets) - 1) * _SHEET
-    return tiles.draw(
-        [_tile(manifest, row) for row in rows[first : first + _SHEET].reset_index().to_dict("records")]
-    )
+    sheet = [_tile(manifest, row) for row in rows[first : first + _SHEET].reset_index().to_dict("records")]
+    if any(tile.problem for tile in sheet):
+        messages.problem(messages.DAMAGED_SHEET)
+    return tiles.draw(sheet)
 
 
 def _tile(manifest: Manifest, row: Mapping[Any, Any]) -> tiles.Tile:

@@ -20,10 +20,11 @@ from app.report import buttons as report_buttons
 from app.review.filters import PATCH, query_of_the_address
 from app.review.query import to_address
 from app.review.rows import with_verdicts
+from app.strip import marks
 from app.strip.picture import Pane, StripPicture, draw
-from app.strip.subject import SeenWindow, StripSubject, in_words, read_subject
+from app.strip.subject import SeenWindow, StripSubject, in_words, lacks_places, read_subject
 from app.visitor import visitor
-from app.words import class_title, percent, plain
+from app.words import class_title, how_sure, plain
 from severstal_xai.classes import CLASSES, SOUND
 from severstal_xai.operating_point import OperatingPoint, flagged_as
 
@@ -37,7 +38,8 @@ def show(links: Links) -> None:
     query = query_of_the_address()
     kinds, more = loading.kinds_of_verdicts(judging.reader_now())
     with st.sidebar:
-        name = choose_strip(with_verdicts(opened.known, kinds), query)
+        left_out = loading.left_out(opened.manifest).values()
+        name = choose_strip(with_verdicts(opened.known, kinds), query, left_out)
         look_of = st.container()
         panels.provenance(opened.folders, opened.checkpoint, opened.manifest)
     tell_what_is_missing(opened, more)
@@ -67,6 +69,11 @@ def _draw(opened: Opened, subject: StripSubject, look: Look) -> None:
     with report:
         report_buttons.for_strip(opened, subject, look, partial(live.states_of, requests))
     st.write(in_words(subject, opened.point))
+    if lacks_places(subject):
+        messages.hint(messages.MARKS_NOT_KEPT)
+    damaged = [seen.words for seen in subject.windows if seen.patch and seen.words]
+    if damaged:
+        messages.problem(messages.DAMAGED_STRIP, "; ".join(damaged))
 
     def pictures(states: Mapping[int, State]) -> None:
         panes = [
@@ -121,7 +128,8 @@ def _pane(seen: SeenWindow, state: State | None, title: str, point: OperatingPoi
     place = (seen.window.index, seen.window.x, name)
     if seen.steel is None or state is None:
         words = "Cannot be shown" if seen.patch else "Not in the data"
-        return Pane(*place, words, (seen.words,), CLASSES[SOUND.id].colour, None, seen=False)
+        told = seen.words if seen.patch else _left_out(seen)
+        return Pane(*place, words, (told,), CLASSES[SOUND.id].colour, None, seen=False)
     shares = seen.steel.probabilities
     answer = int(np.argmax(shares))
     layer = Layer(title, state, shares[usual_class(shares)])
@@ -138,14 +146,24 @@ def _pane(seen: SeenWindow, state: State | None, title: str, point: OperatingPoi
 def _lines(seen: SeenWindow, shares: Sequence[float], point: OperatingPoint | None) -> tuple[str, ...]:
     answer = int(np.argmax(shares))
     judged = f"judged: {seen.verdict}" if seen.verdict else ""
-    lines = (f"probability {percent(shares[answer])}", _people(seen, answer), _flagged(shares, point), judged)
+    lines = (
+        f"probability {how_sure(shares[answer])}",
+        _people(seen, answer),
+        _flagged(shares, point),
+        judged,
+    )
     return tuple(filter(None, lines))
 
 
 def _people(seen: SeenWindow, answer: int) -> str:
     if seen.patch is None:
-        return f"not in the data: {seen.words}"
+        return _left_out(seen)
     return "marked the same" if seen.patch.label == answer else f"marked {class_title(seen.patch.label)}"
+
+
+def _left_out(seen: SeenWindow) -> str:
+    marked = f"marked {marks.in_words(seen.marks.classes)}; " if seen.marks and seen.marks.classes else ""
+    return f"{marked}left out: {seen.words}"
 
 
 def _flagged(shares: Sequence[float], point: OperatingPoint | None) -> str:

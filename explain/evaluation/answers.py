@@ -76,7 +76,17 @@ class Answer:
         return Kind.SEGMENT if self.label == self.prediction else Kind.OTHER_CLASS
 
 
-def answer(
+def answer(model: nn.Module, subject: Subject) -> Answer:
+    """Ask the model, in eval mode, about a patch whose class is known."""
+    assert subject.label is not None
+    image = torch.from_numpy(model_input(subject.grey)).to(next(model.parameters()).device)
+    with torch.inference_mode():
+        probabilities = model(image[None])[0].double().softmax(dim=0)
+    prediction = int(probabilities.argmax())
+    return Answer(subject.name, subject.label, prediction, float(probabilities[prediction]))
+
+
+def explained_answer(
     model: nn.Module, subject: Subject, explainer: Explainer, sure: float
 ) -> tuple[Answer, Float[np.ndarray, "height width"] | None]:
     """Ask the model about a patch, and where its answer is a sure defect, why.
@@ -90,15 +100,12 @@ def answer(
     Returns:
         The answer; and the map, where one was made.
     """
-    assert subject.label is not None
-    image = torch.from_numpy(model_input(subject.grey)).to(next(model.parameters()).device)
-    with torch.inference_mode():
-        probabilities = model(image[None])[0].double().softmax(dim=0)
-    prediction = int(probabilities.argmax())
-    said = Answer(subject.name, subject.label, prediction, float(probabilities[prediction]))
-    if prediction == SOUND.id or said.probability < sure:
+    said = answer(model, subject)
+    if said.prediction == SOUND.id or said.probability < sure:
         return said, None
-    saliency = explainer(model, image[None], torch.tensor([prediction], device=image.device))[0].cpu().numpy()
+    image = torch.from_numpy(model_input(subject.grey)).to(next(model.parameters()).device)
+    target = torch.tensor([said.prediction], device=image.device)
+    saliency = explainer(model, image[None], target)[0].cpu().numpy()
     region = strongest_region(saliency)
     if not region.any():
         return said, saliency

@@ -18,12 +18,13 @@ BLIND = ("random", "centred_gaussian")
 
 
 class Group(StrEnum):
-    """What a patch is an example of."""
+    """What a patch is an example of: of one of the four where the map found something, else of the fifth."""
 
     RIGHT_ON_DEFECT = "right, on the defect"
     RIGHT_ELSEWHERE = "right, but elsewhere"
     WRONG_ON_DEFECT = "wrong, though on the defect"
     WRONG_ELSEWHERE = "wrong, and elsewhere"
+    FOUND_NOTHING = "found nothing"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Count:
 def groups_of(rows: pd.DataFrame, method: str) -> pd.DataFrame:
     """Return the patches with a mask by their group, those whose evidence lies farthest from the defect first.
 
+    A map of zeros is no evidence, neither on the defect nor elsewhere, whatever the answer.
+
     Args:
         rows: `explain.evaluation.rows.Row`s with their strips.
         method: Whose maps tell where the evidence lies.
@@ -60,15 +63,19 @@ def groups_of(rows: pd.DataFrame, method: str) -> pd.DataFrame:
     threshold = energy.reindex(index=known.index, columns=list(BLIND)).max(axis=1)
     right, on_defect = known["prediction"] == known["label"], known["energy_pointing"] > threshold
     groups = [
-        (Group.RIGHT_ON_DEFECT if on else Group.RIGHT_ELSEWHERE)
-        if is_right
-        else (Group.WRONG_ON_DEFECT if on else Group.WRONG_ELSEWHERE)
-        for is_right, on in zip(right, on_defect, strict=True)
+        Group.FOUND_NOTHING if nothing else _group(is_right=is_right, on_defect=on)
+        for nothing, is_right, on in zip(known["empty"], right, on_defect, strict=True)
     ]
     kept = known[["strip", "label", "prediction", "whole", "energy_pointing"]]
     table = kept.assign(threshold=threshold, group=groups)
     order = (table["energy_pointing"] - table["threshold"]).sort_values(kind="stable").index
     return table.loc[order].reset_index()
+
+
+def _group(*, is_right: bool, on_defect: bool) -> Group:
+    if is_right:
+        return Group.RIGHT_ON_DEFECT if on_defect else Group.RIGHT_ELSEWHERE
+    return Group.WRONG_ON_DEFECT if on_defect else Group.WRONG_ELSEWHERE
 
 
 def count_groups(table: pd.DataFrame, seed: int) -> list[Count]:

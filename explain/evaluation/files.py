@@ -12,9 +12,12 @@ import pandas as pd
 from jaxtyping import Float
 
 from explain.company import Company
+from explain.evaluation.controls import CONTROLS
 from explain.evaluation.evidence import Group
 from explain.evaluation.rows import names_of
+from explain.evaluation.variants import is_variant
 from explain.explainer import Explainer
+from explain.methods import METHODS
 from explain.records import Maker, Record, check_maker, claim, maker_of, parse_record
 from severstal_xai.errors import InputError
 from severstal_xai.files import is_nobodys, write_bytes, write_text
@@ -130,6 +133,13 @@ def makers_of(
         for row_name in names_of(name, explainer):
             makers[row_name] = Maker(weights, target, {**made, **own})
     return makers
+
+
+def holds_rows(name: str) -> bool:
+    """Whether a folder of this name may hold rows, of these settings or others: a method's, a variant's or a control's."""
+    methods = {row for method in METHODS for row in names_of(method, METHODS[method]())}
+    of_variant = is_variant(name) and any(name.startswith(f"{method}_") for method in METHODS)
+    return name in methods | set(CONTROLS) or of_variant
 
 
 def open_folders(

@@ -40,13 +40,14 @@ def draw_figures(figures: Sequence[Figures]) -> Figure:
 
 def draw_thresholds(evaluated: Evaluated) -> Figure | None:
     """Draw SISE's metrics by its threshold, beside the paper's (Fig. 12); None where it was evaluated at one alone."""
-    names = thresholds_of(evaluated.rows, evaluated.mu)
+    names = thresholds_of(evaluated.rows, evaluated.sise.mu)
     if not names:
         return None
     rows = evaluated.rows[evaluated.rows["method"].isin([*names.values(), *CONTROLS])]
     figures = [one for one in figures_of(rows, evaluated.seed) if one.metric.column in TABLE_6[0.0]]
-    figure = Figure(figsize=(2.9 * len(figures), 2.6), layout="constrained")
-    for axes, one in zip(figure.subplots(1, len(figures), squeeze=False)[0], figures, strict=True):
+    figure = Figure(figsize=(2.9 * (len(figures) + 1), 2.6), layout="constrained")
+    *places, last = figure.subplots(1, len(figures) + 1, squeeze=False)[0]
+    for axes, one in zip(places, figures, strict=True):
         measures = [one.measures[name] for name in names.values()]
         values = np.array([measure.value for measure in measures])
         ends = np.array(
@@ -57,8 +58,21 @@ def draw_thresholds(evaluated: Evaluated) -> Figure | None:
         axes.plot(list(paper), list(paper.values()), color=_BESIDE, marker="s", linestyle="--", label="paper")
         axes.set_xlabel("mu")
         _name(axes, one)
-    axes.legend(fontsize=8)
+    _draw_seconds(
+        last, rows.groupby("method")["seconds"].median()[list(names.values())].tolist(), list(names)
+    )
+    last.legend(fontsize=8)
     return figure
+
+
+def _draw_seconds(axes: Axes, seconds: Sequence[float], mus: Sequence[float]) -> None:
+    axes.plot(mus, seconds, color=_OURS, marker="o", label="here")
+    paper = {mu: TABLE_6[mu]["seconds"] for mu in TABLE_6}
+    axes.plot(list(paper), list(paper.values()), color=_BESIDE, marker="s", linestyle="--", label="paper")
+    axes.set_yscale("log")
+    axes.set_xlabel("mu")
+    axes.set_title("seconds a map, median\nlower is better", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def draw_sanity(evaluated: Evaluated) -> Figure | None:

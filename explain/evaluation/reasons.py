@@ -11,21 +11,29 @@ from jaxtyping import Float
 
 from explain.evaluation.answers import Answer
 from explain.evaluation.cascade import Cascade
+from explain.evaluation.controls import CONTROLS
 from explain.evaluation.counterfactual import LARGEST, MARGIN, Counterfactual
-from explain.evaluation.evidence import Group, count_groups
-from explain.evaluation.studies import ANSWERS, CASCADE, COUNTERFACTUAL
+from explain.evaluation.evidence import BLIND, Group, count_groups, groups_of
+from explain.evaluation.studies import CASCADE, COUNTERFACTUAL, SUSPECTS, worst_first
 from explain.evaluation.summary import Evaluated, lots_of, mean_of
 from explain.metrics.sanity import similarity
-from severstal_xai.bootstrap import Measure, Weights
+from explain.words import patches_in_words
+from severstal_xai.bootstrap import (
+    FEWEST_STRIPS,
+    RESAMPLES,
+    SHARE_INTERVAL,
+    Measure,
+    Weights,
+    rate,
+    resample,
+)
 from severstal_xai.classes import CLASSES
 from severstal_xai.markdown import table
 
-_WORST = 10
-"""Patches that are named as the worst cases."""
-_FEWEST = 5
-"""Strips from which on an interval over strips says something of a class."""
+_WORST, _WORST_WRONG = 10, 3
+"""Patches that are named as the worst cases: those that are answered rightly, and of each group of the others."""
 _LISTED = 30
-"""Suspected label errors that the report lists; all are in the table of answers."""
+"""Suspected label errors that the report lists; all are in the table of suspects."""
 
 
 def right_reason(evaluated: Evaluated, groups: pd.DataFrame) -> str:
@@ -44,20 +52,57 @@ def right_reason(evaluated: Evaluated, groups: pd.DataFrame) -> str:
         ]
         for label in dict.fromkeys(one.label for one in counts)
     ]
-    worst = groups[groups["group"] == Group.RIGHT_ELSEWHERE].head(_WORST)
-    named = "; ".join(
-        f"{one.patch} (class {one.label}, {one.whole:.2f}; {one.energy_pointing:.1%} of the energy on the defect, "
-        f"{one.threshold:.1%} of a blind map's)"
-        for one in worst.itertuples()
+    worst = "\n".join(
+        f"- {said}: {_named(worst_first(groups, group).head(count))}."
+        for group, said, count in (
+            (Group.RIGHT_ELSEWHERE, "Right, but farthest from the defect", _WORST),
+            (Group.WRONG_ELSEWHERE, "Wrong, and farthest from the defect", _WORST_WRONG),
+            (Group.WRONG_ON_DEFECT, "Wrong, though on the defect, the least likely first", _WORST_WRONG),
+        )
     )
+    beside = " ".join(_beside(evaluated, name) for name in CONTROLS if name not in BLIND)
     return f"""## Right for the right reason
 
 Where the evidence for the patch's class lies, by {evaluated.first_method}: on the defect where more of the map's energy is inside the mask than of the random
-map's and the bell's on the same patch. Patches, and the 95 % interval of their share of the class.
+map's and the bell's on the same patch; a map of zeros found nothing, and is in none of the four groups. Patches,
+and the 95 % interval of their share of the class, {SHARE_INTERVAL}.
 
 {table(["class", *(str(group) for group in Group)], rows)}
 
-Right, but farthest from the defect: {named or "none"}. All patches by their group are in `evidence.csv`."""
+{beside}
+
+{worst}
+
+All patches by their group are in `evidence.csv`."""
+
+
+def _named(worst: pd.DataFrame) -> str:
+    """Name patches with the probability of their class, and where the evidence lies."""
+    return (
+        "; ".join(
+            f"{one.patch} (class {one.label}, {one.whole:.2f}; {one.energy_pointing:.1%} of the energy on the defect, "
+            f"{one.threshold:.1%} of a blind map's)"
+            for one in worst.itertuples()
+        )
+        or "none"
+    )
+
+
+def _beside(evaluated: Evaluated, control: str) -> str:
+    """Say how often the evidence would be called on the defect by a map that knows the image, and not the model."""
+
+    def on_the_defect(name: str) -> str:
+        groups = groups_of(evaluated.main, name)
+        on = groups["group"].isin([Group.RIGHT_ON_DEFECT, Group.WRONG_ON_DEFECT]).to_numpy(dtype=bool)
+        share = rate(
+            on, np.ones(len(on), dtype=bool), resample(list(groups["strip"]), RESAMPLES, evaluated.seed)
+        )
+        return f"{on.sum()} of {patches_in_words(len(on))} ({share.low:.0%} to {share.high:.0%})"
+
+    return (
+        f"By {evaluated.first_method} the evidence lies on the defect on {on_the_defect(evaluated.first_method)}; by {control}, a map that "
+        f"sees the steel and nothing of the model, it would on {on_the_defect(control)}."
+    )
 
 
 def _class(label: int | None) -> str:
@@ -72,10 +117,15 @@ def the_counterfactual(evaluated: Evaluated) -> str:
         return ""
     large = sum(one.painted is None for one in records)
     no_room = len(records) - large - len(whole)
-    left_out = (
-        f" Of {len(records)} patches {large} are left out because the defect covers more than {LARGEST:.0%} of them, and {no_room} "
-        "because as much steel without a defect is nowhere on the patch."
-    ) * bool(large + no_room)
+    reasons = [
+        f"{patches_in_words(count)} because {why}"
+        for count, why in (
+            (large, f"the defect covers more than {LARGEST:.0%} of it"),
+            (no_room, "the rest of the patch has no room for the same shape"),
+        )
+        if count
+    ]
+    left_out = f" Left out of {patches_in_words(len(records))}: {', '.join(reasons)}." * bool(reasons)
     begin = f"""## The defect painted over
 
 A counterfactual, without any map: the defect, with {MARGIN} pixels around it, takes on the grey values of its surroundings; beside it the same shape
@@ -96,7 +146,7 @@ is painted elsewhere on the patch. Means of the probability of the patch's own c
         rows.append(
             [_class(label), int(among.sum()), *(f"{mean:.3f}" for mean in means), *map(_signed, measured)]
         )
-        several = len({strip for strip, one in zip(strips, among, strict=True) if one}) >= _FEWEST
+        several = len({strip for strip, one in zip(strips, among, strict=True) if one}) >= FEWEST_STRIPS
         verdicts.append(f"{_class(label)}: {_hangs(measured[2]) if several else 'too few strips to tell'}")
     header = [
         *("class", "patches", "as it is", "defect painted", "elsewhere painted"),
@@ -123,14 +173,14 @@ def _hangs(difference: Measure) -> str:
 
 def suspects(evaluated: Evaluated) -> str:
     """List the suspected label errors; nothing where nobody asked."""
-    answers: tuple[Answer, ...] = evaluated.studies.get(ANSWERS, ())
+    answers: tuple[Answer, ...] = evaluated.studies.get(SUSPECTS, ())
     if not answers or evaluated.sure is None:
         return ""
     looked_at = sum(one.energy is not None for one in answers)
     found = suspected(answers)
     begin = f"""## Suspected label errors
 
-Of {len(answers):,} patches the model calls {looked_at:,} a defect with a probability of {evaluated.sure:g} or more. Suspected are those whose evidence, by
+Of {patches_in_words(len(answers))} the model calls {looked_at:,} a defect with a probability of {evaluated.sure:g} or more. Suspected are those whose evidence, by
 {evaluated.first_method}, is one region that holds at least half of the map's energy and of which at most a tenth lies on the marked defect. A person
 decides: the model may as well be sure for a wrong reason."""
     if not found:
@@ -153,7 +203,7 @@ decides: the model may as well be sure for a wrong reason."""
         *("patch", "marked", "answer", "probability", "energy in the region", "of it on the mask"),
         *("rows, columns", "suspicion"),
     ]
-    more = f"\n\n{len(found) - _LISTED} more are in `answers.parquet`." if len(found) > _LISTED else ""
+    more = f"\n\n{len(found) - _LISTED} more are in `suspects.parquet`." if len(found) > _LISTED else ""
     kinds = "\n".join(f"- {count}: {kind}" for kind, count in counts.items())
     return f"""{begin}
 
@@ -197,12 +247,19 @@ def sanity(evaluated: Evaluated, originals: dict[str, list[np.ndarray]]) -> str:
         return ""
     lines, verdicts, pictures = [], [], []
     for name, records in known:
-        by_step = np.array([one.spearman for one in records]).mean(axis=0)
-        alike = np.array([one.ssim for one in records]).mean(axis=0)
-        lines.append([name, *(f"{one:.2f} / {other:.2f}" for one, other in zip(by_step, alike, strict=True))])
-        untrained = np.array([one.spearman[-1] for one in records])
+        by_step = np.array([one.spearman for one in records])
+        alike = np.array([one.ssim for one in records])
         lots = lots_of(evaluated.strips([one.patch for one in records]), evaluated.seed)
-        verdicts.append(_depends(name, untrained, lots, originals[name]))
+        lines.append(
+            [
+                name,
+                *(
+                    f"{_with_ends(mean_of(step, lots))} / {_with_ends(mean_of(other, lots))}"
+                    for step, other in zip(by_step.T, alike.T, strict=True)
+                ),
+            ]
+        )
+        verdicts.append(_depends(name, by_step[:, -1], lots, originals[name]))
         pictures.append(f"![Maps by {name}](cascade_{name}.png)")
     header = [
         "method",
@@ -212,7 +269,8 @@ def sanity(evaluated: Evaluated, originals: dict[str, list[np.ndarray]]) -> str:
 
 The paper's Fig. 11 and 13 (Adebayo et al. 2018): from the output to the image, ever more of the network's parameters are those of an untrained
 one; the last column is the untrained network. How alike the map is to the trained network's, by rank correlation / structural similarity,
-means over {len(known[0][1])} patches. A method that shows what the network learnt must fall; one that shows the image stays.
+means over {patches_in_words(len(known[0][1]))} with their intervals. A method that shows what the network learnt must fall; one that shows the image stays. In the paper,
+on photographs, SISE's maps alter as more becomes random, and it passes.
 
 {table(header, lines)}
 
@@ -223,12 +281,16 @@ means over {len(known[0][1])} patches. A method that shows what the network lear
 ![How alike the maps stay](sanity.png)"""
 
 
+def _with_ends(measure: Measure) -> str:
+    return f"{measure.value:.2f} ({measure.low:.2f} to {measure.high:.2f})"
+
+
 def _depends(
     name: str, untrained: Float[np.ndarray, " patches"], lots: Weights, originals: Sequence[np.ndarray]
 ) -> str:
     """Say whether the untrained network's maps are more like the trained one's than other patches' maps are."""
     found = mean_of(untrained, lots)
-    said = f"{name}: {found.value:.2f} ({found.low:.2f} to {found.high:.2f}) at the end"
+    said = f"{name}: {_with_ends(found)} at the end"
     pairs = [
         similarity(torch.from_numpy(one), torch.from_numpy(other)).spearman
         for one, other in combinations(originals, 2)
@@ -236,10 +298,10 @@ def _depends(
     if not pairs:
         return f"{said}."
     chance = float(np.mean(pairs))
-    if len(untrained) < _FEWEST:
+    if len(untrained) < FEWEST_STRIPS:
         verdict = "too few patches to tell"
     elif found.low <= chance:
-        verdict = "not shown to be more alike than the maps of different patches: passes"
+        verdict = "not shown to be more alike than the maps of different patches are: not shown to fail"
     else:
         verdict = "more alike than the maps of different patches: a part of them may show the image, not what was learnt"
     return f"{said}, the trained network's maps of different patches {chance:.2f}; {verdict}."

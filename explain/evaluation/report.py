@@ -5,6 +5,7 @@ import io
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
@@ -19,8 +20,10 @@ from explain.evaluation.reasons import right_reason, sanity, suspects, the_count
 from explain.evaluation.rows import ORDERED
 from explain.evaluation.summary import Evaluated, Figures, figures_of
 from explain.methods import METHODS
-from severstal_xai.bootstrap import RESAMPLES
+from explain.words import counted, patches_in_words, sise_in_words
+from severstal_xai.bootstrap import RESAMPLES, SHARE_INTERVAL, rate, resample
 from severstal_xai.files import write_bytes, write_text
+from severstal_xai.paper import PAPER_NETWORK
 
 PICTURES = (
     *("evaluation.png", "maps.png", "masks.png", "thresholds.png", "worst.png"),
@@ -87,6 +90,7 @@ def report_of(
     """
     sections = [
         _head(evaluated),
+        _made_with(evaluated),
         _how_to_read(evaluated),
         "## What the metrics say\n\n" + "\n".join(f"- {line}" for line in findings(evaluated, figures)),
         tables.the_data(evaluated),
@@ -94,14 +98,16 @@ def report_of(
         tables.against_the_model(figures),
         tables.against_the_masks(figures),
         "![The metrics with their intervals](evaluation.png)",
-        tables.seeds(evaluated),
+        tables.seeds(evaluated.rows, evaluated.seed),
         tables.threshold(evaluated),
         tables.time(evaluated),
         _MAPS if "maps.png" in pictures else "",
         _MASKS if "masks.png" in pictures else "",
         sanity_check,
         right_reason(evaluated, groups),
-        "![Right, but elsewhere](worst.png)" if "worst.png" in pictures else "",
+        "![The worst cases: right, but elsewhere; wrong, and elsewhere; wrong, though on the defect](worst.png)"
+        if "worst.png" in pictures
+        else "",
         the_counterfactual(evaluated),
         suspects(evaluated),
     ]
@@ -110,7 +116,7 @@ def report_of(
 
 _MAPS = """## Maps side by side
 
-As in the paper's Fig. 8 and 16: a patch of each class, the model's probability of that class beside it. Maps go from 0 to 1 each, whatever the
+As in the paper's Fig. 8 and 16: a patch of each class that was evaluated, the model's probability of that class beside it. Maps go from 0 to 1 each, whatever the
 probability.
 
 ![Maps](maps.png)"""
@@ -123,9 +129,13 @@ As in the paper's Fig. 4: what the masks of each block with the highest gradient
 
 def _head(evaluated: Evaluated) -> str:
     rows = evaluated.main
-    patches, strips = rows["patch"].nunique(), rows["strip"].nunique()
     first = rows.drop_duplicates("patch")
-    right = (first["prediction"] == first["label"]).mean()
+    strips = first["strip"].nunique()
+    right = rate(
+        (first["prediction"] == first["label"]).to_numpy(dtype=bool),
+        np.ones(len(first), dtype=bool),
+        resample(list(first["strip"]), RESAMPLES, evaluated.seed),
+    )
     counts = ", ".join(
         f"{count:,} of class {label}" for label, count in first["label"].value_counts().sort_index().items()
     )
@@ -137,12 +147,29 @@ def _head(evaluated: Evaluated) -> str:
     few = (
         ""
         if strips >= _FEW_STRIPS
-        else f"\n\n**Only {strips} strips**: intervals of so few are narrower than they should be, and nothing here proves much."
+        else f"\n\n**Only {counted(strips, 'strip')}**: intervals of so few are narrower than they should be, and nothing here proves much."
     )
     return f"""# Evaluation of {evaluated.run}
 
-{evaluated.architecture}, {patches:,} patches of {strips:,} strips ({counts}); the class explained is the patch's own. The model names
-{right:.0%} of them rightly.{other}{few}"""
+{evaluated.architecture}, {patches_in_words(len(first))} of {counted(strips, "strip")} ({counts}); the class explained is the patch's own. The model names
+{right.value:.0%} of them ({right.low:.0%} to {right.high:.0%}) rightly.{other}{few}"""
+
+
+def _made_with(evaluated: Evaluated) -> str:
+    """Tell what the figures are of, and where that is not the paper's."""
+    network = (
+        ", the paper's"
+        if evaluated.architecture == PAPER_NETWORK
+        else f"; the paper's Tables 2 and 5 are of {PAPER_NETWORK}, so that a figure may differ for that alone"
+    )
+    lines = [
+        f"- The network: {evaluated.architecture}{network}. Its weights have the SHA-256 `{evaluated.weights_sha256}`.",
+        f"- What answered for the network when the metrics asked: {evaluated.engines}.",
+        f"- The data: the {evaluated.split} split of a data folder whose manifest has the SHA-256 `{evaluated.manifest.checksum}`.",
+    ]
+    if evaluated.with_sise:
+        lines.append(f"- SISE: {sise_in_words(evaluated.sise)}.")
+    return "\n".join(["## What was evaluated", "", *lines])
 
 
 def _how_to_read(evaluated: Evaluated) -> str:
@@ -153,7 +180,8 @@ def _how_to_read(evaluated: Evaluated) -> str:
         else ""
     )
     curves = (
-        f" Insertion begins with the blurred patch, deletion ends with one of the mean grey; {evaluated.steps} steps each."
+        " Insertion and deletion AUC: how fast the probability comes when pixels are uncovered in the map's order, and goes when they are "
+        f"taken away. Insertion begins with the blurred patch, deletion ends with one of the mean grey; {evaluated.steps} steps each."
         if evaluated.steps
         else ""
     )
@@ -162,15 +190,14 @@ def _how_to_read(evaluated: Evaluated) -> str:
 Each method gives every patch a map: high where it says that the model's evidence for the class lies.
 
 - **Does the map show what the model goes by?** Drop %: how much of its probability the model loses when it is shown the top 15 % of the map's pixels alone,
-  the others at the training data's mean grey. Increase %: on how many patches it gains. Insertion and deletion AUC: how fast the probability comes
-  when pixels are uncovered in the map's order, and goes when they are taken away.{curves}
+  the others at the training data's mean grey. Increase %: on how many patches it gains.{curves}
 - **Does it lie on the marked defect?** EBPG: the share of the map's energy inside the mask. mIoU: the mask's overlap with the top 20 % of
   pixels. Bbox: the share inside the mask of as many top pixels as the mask has.
 - **Is that worth anything?** In italics three controls, which know nothing of the model: {", ".join(CONTROLS)}. A method that does not beat them
   shows nothing by that metric, whatever its figure.
 
 Ties fall row by row.{ordered} The paper's Increase % is printed as a sum of signs, ours is a share. In brackets: the middle 95 % of
-{RESAMPLES:,} bootstrap samples of the strips. The paper's figures are of the full Severstal data. All rows are in
+{RESAMPLES:,} bootstrap samples of the strips; of shares of patches (Table 5, the groups of evidence) {SHARE_INTERVAL}. The paper's figures are of the full Severstal data. All rows are in
 `per_patch.parquet`, and each study's records in a table of its name beside it."""
 
 
@@ -184,13 +211,16 @@ def png_of(figure: Figure) -> bytes:
 _STYLE = (
     "body{font-family:sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;line-height:1.45;color:#222}"
     "table{border-collapse:collapse;font-size:.85rem}th,td{border:1px solid #ccc;padding:.25rem .5rem;text-align:left}"
-    "img{max-width:100%}"
+    "img{max-width:100%}.wide{overflow-x:auto}code{overflow-wrap:anywhere}"
 )
 
 
 def as_html(report: str, pictures: Mapping[str, bytes]) -> str:
     """Return the report as one HTML page that holds its pictures and asks for nothing else."""
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(report)
+    body = body.replace("<table>", '<div class="wide" tabindex="0"><table>').replace(
+        "</table>", "</table></div>"
+    )
     for name, content in pictures.items():
         body = body.replace(
             f'src="{name}"', f'src="data:image/png;base64,{base64.b64encode(content).decode()}"'

@@ -18,6 +18,7 @@ from explain.methods.sise import SISE
 from explain.metrics.faithfulness import Judged, judge
 from explain.metrics.localisation import box_score, energy_pointing, top_iou
 from explain.subjects import Subject
+from severstal_xai.errors import about
 from severstal_xai.imaging import model_input
 
 ORDERED = "_ordered"
@@ -44,6 +45,7 @@ class Row:
         box_score: Bbox, 0 to 1; more is better.
         empty: Whether the map is all zero: the method found nothing.
         seconds: What the map took.
+        engine: What answered for the model when the metrics asked it; empty where an earlier version did not note it.
     """
 
     patch: str
@@ -61,6 +63,7 @@ class Row:
     box_score: float | None
     empty: bool
     seconds: float
+    engine: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,9 @@ def evaluate_image(
     judged = [Judged(image, target, one.saliency, one.tie_order) for one in explained.values()]
     with torch.inference_mode():
         prediction = int(model(image[None])[0].argmax())
-        found = judge(choose_engine(model, image), judged, steps)
+        engine = choose_engine(model, image)
+        with about(asked.name):
+            found = judge(engine, judged, steps)
     for (name, one), faithful in zip(explained.items(), found, strict=True):
         saliency = one.saliency.cpu()
         ties = None if one.tie_order is None else one.tie_order.cpu()
@@ -159,6 +164,7 @@ def evaluate_image(
                 box_score=_if_defined(box_score(saliency, mask, ties)),
                 empty=not saliency.any(),
                 seconds=one.seconds,
+                engine=engine.name,
             ),
             saliency,
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from explain.evaluation.controls import CONTROLS
-from explain.evaluation.variants import variants_of
+from explain.evaluation.variants import check_told_apart, variants_of
 from explain.explainer import Explainer
 from explain.methods.sise import SISE
 from explain.settings import explainers_of
@@ -25,7 +25,7 @@ class Settings:
         methods: Names of methods, with commas between them; the controls are always beside them.
         sise: SISE's settings.
         mus: Thresholds $\mu$ at which SISE is evaluated besides, the paper's Table 6; none leaves that out.
-        seeds: How often methods that draw lots are evaluated; the paper averages three runs.
+        seeds: How often methods that draw lots are evaluated; the paper's Table 1 averages three runs.
         steps: Of the curves of insertion and deletion; 0 leaves them out.
         counterfactual: Whether to paint defects over and ask again.
         sure: Answers "defect" at least this probable are explained by the first method, whatever the patch's class, to find
@@ -64,6 +64,7 @@ class Settings:
             check_range("mus", mu, 0, 1, below=True)
         if len(set(self.mus)) < len(self.mus):
             raise InputError(f"mus {list(self.mus)}, expected each threshold once")
+        check_told_apart(self.mus, self.sise.mu)
         check_range("seeds", self.seeds, 1, 100)
         check_range("steps", self.steps, 0, 1000)
         if self.sure is not None:

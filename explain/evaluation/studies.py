@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import nn
 
 from explain.evaluation import attribution_masks, cascade
-from explain.evaluation.answers import Answer, answer
+from explain.evaluation.answers import Answer, answer, explained_answer
 from explain.evaluation.attribution_masks import AttributionMasks
 from explain.evaluation.cascade import Cascade
 from explain.evaluation.counterfactual import Counterfactual, counterfactual
@@ -32,8 +32,8 @@ from severstal_xai.imaging import PATCH_SHAPE, model_input
 from severstal_xai.manifest import Manifest, Patch, Split
 from severstal_xai.model import build_classifier
 
-COUNTERFACTUAL, ANSWERS, MASKS, WORST, CASCADE = (
-    *("counterfactual", "answers", "masks"),
+COUNTERFACTUAL, ANSWERS, SUSPECTS, MASKS, WORST, CASCADE = (
+    *("counterfactual", "answers", "suspects", "masks"),
     *("worst", "cascade_"),
 )
 """Their folders; a sanity check's goes on with its method's name."""
@@ -41,8 +41,8 @@ Found = tuple[Any, np.ndarray | None]
 """A patch's record, and maps of it that are worth keeping."""
 
 
-_WORST = 8
-"""Patches that are shown as the worst cases."""
+_WORST = {Group.RIGHT_ELSEWHERE: 8, Group.WRONG_ELSEWHERE: 2, Group.WRONG_ON_DEFECT: 2}
+"""How many patches of each group are shown as its worst cases."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,13 @@ def studies_of(
     if settings.counterfactual and marked:
         maker = Maker(card.weights_sha256, "label", {})
         yield Study(COUNTERFACTUAL, marked, maker, Counterfactual, _ask_counterfactual)
+    asked = choose_patches(manifest, split, settings.patches_per_class)
+    yield Study(ANSWERS, asked, Maker(card.weights_sha256, "none", {}), Answer, _answer)
     if settings.sure is not None:
-        asked = choose_patches(manifest, split, settings.patches_per_class)
         first = maker_of(settings.first_method(), card.weights_sha256, "prediction")
         maker = Maker(first.weights, first.target, {**first.settings, "sure": settings.sure})
-        examine = partial(_answer, explainer=settings.first_method(), sure=settings.sure)
-        yield Study(ANSWERS, asked, maker, Answer, examine)
+        examine = partial(_suspect, explainer=settings.first_method(), sure=settings.sure)
+        yield Study(SUSPECTS, asked, maker, Answer, examine)
     if marked and any(isinstance(one, SISE) for one in settings.explainers().values()):
         made = maker_of(settings.sise, card.weights_sha256, "label")
         largest = max(marked, key=lambda patch: patch.defect_pixels)
@@ -140,7 +141,7 @@ def _other_seed(seed: int) -> int:
 
 
 def worst_of(settings: Settings, card: ModelCard, manifest: Manifest, rows: pd.DataFrame) -> Study:
-    """Return the study that makes the maps of those patches again that are right, but farthest from the defect.
+    """Return the study that makes the maps again of the worst patches of the groups that are failures.
 
     Args:
         settings: The evaluation's.
@@ -149,7 +150,9 @@ def worst_of(settings: Settings, card: ModelCard, manifest: Manifest, rows: pd.D
         rows: All methods' rows.
     """
     groups = groups_of(over_seeds(rows), str(rows["method"].iloc[0]))
-    names = groups["patch"][groups["group"] == Group.RIGHT_ELSEWHERE].head(_WORST)
+    names = [
+        name for group, count in _WORST.items() for name in worst_first(groups, group)["patch"].head(count)
+    ]
     explainer = settings.first_method()
     return Study(
         WORST,
@@ -158,6 +161,20 @@ def worst_of(settings: Settings, card: ModelCard, manifest: Manifest, rows: pd.D
         Shown,
         partial(_explain, explainer=explainer),
     )
+
+
+def worst_first(groups: pd.DataFrame, group: Group) -> pd.DataFrame:
+    """Return a group's patches, the worst first.
+
+    That is the farthest from the defect; where the evidence is on the defect, that whose own class is the least likely to
+    the model.
+
+    Args:
+        groups: As `groups_of` returns it.
+        group: The group.
+    """
+    own = groups[groups["group"] == group]
+    return own.sort_values("whole", kind="stable") if group == Group.WRONG_ON_DEFECT else own
 
 
 def _explain(model: nn.Module, subject: Subject, *, explainer: Explainer) -> Found:
@@ -171,8 +188,12 @@ def _ask_counterfactual(model: nn.Module, subject: Subject) -> Found:
     return counterfactual(model, subject), None
 
 
-def _answer(model: nn.Module, subject: Subject, *, explainer: Explainer, sure: float) -> Found:
-    found, saliency = answer(model, subject, explainer, sure)
+def _answer(model: nn.Module, subject: Subject) -> Found:
+    return answer(model, subject), None
+
+
+def _suspect(model: nn.Module, subject: Subject, *, explainer: Explainer, sure: float) -> Found:
+    found, saliency = explained_answer(model, subject, explainer, sure)
     return found, saliency if found.suspected else None
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from explain.evaluation.controls import CONTROLS
 from explain.evaluation.variants import over_seeds
+from explain.methods.sise import SISE
 from explain.paper import TABLE_2
 from severstal_xai.bootstrap import RESAMPLES, Measure, Weights, resample, with_interval
 from severstal_xai.manifest import Manifest, Split
@@ -48,7 +49,7 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Evaluated:
-    r"""What the report tells of.
+    """What the report tells of.
 
     Args:
         run: The run's name.
@@ -59,7 +60,7 @@ class Evaluated:
         split: Which part of it was evaluated.
         device: Where the model ran.
         rows: `explain.evaluation.rows.Row`s with their strips, of methods, variants and controls.
-        mu: SISE's own threshold $\mu$.
+        sise: SISE's settings.
         steps: Of the curves of insertion and deletion.
         sure: The probability from which on an answer is sure; None where nobody asked.
         seed: Of the intervals' lot.
@@ -74,7 +75,7 @@ class Evaluated:
     split: Split
     device: str
     rows: pd.DataFrame
-    mu: float
+    sise: SISE
     steps: int
     sure: float | None
     seed: int
@@ -86,9 +87,23 @@ class Evaluated:
         return over_seeds(self.rows)
 
     @property
+    def with_sise(self) -> bool:
+        """Whether SISE is among the methods."""
+        return bool((self.rows["method"] == "sise").any())
+
+    @property
     def first_method(self) -> str:
         """The method whose maps tell where the evidence lies."""
         return str(self.rows["method"].iloc[0])
+
+    @property
+    def engines(self) -> str:
+        """What answered for the model, with the number of rows where there were several."""
+        counts = self.rows["engine"].value_counts()
+        names = [name or "not noted" for name in counts.index]
+        if len(names) == 1:
+            return str(names[0])
+        return ", ".join(f"{name} ({count:,} rows)" for name, count in zip(names, counts, strict=True))
 
     def strips(self, patches: Sequence[str]) -> list[str]:
         """Return the patches' strips."""
@@ -104,12 +119,14 @@ class Figures:
         measures: The mean over the patches, in per cent, with its interval, by the method's name.
         beaten: Whether a method is better than the best control, by the interval of their paired difference.
         undefined: How many patches it is not defined on.
+        nothing: On how many patches a method's map is all zero, by the method's name; those that found something on each are missing.
     """
 
     metric: Metric
     measures: Mapping[str, Measure]
     beaten: Mapping[str, bool]
     undefined: int
+    nothing: Mapping[str, int]
 
     @property
     def best_control(self) -> str:
@@ -136,13 +153,18 @@ def summarise(
     """
     groups = rows.groupby(unit, sort=True)[group].first()
     lots = lots_of(list(groups), seed)
+    nothing = {
+        str(name): int(count)
+        for name, count in rows.groupby("method", sort=False)["empty"].sum().items()
+        if count
+    }
     found = []
     for metric in metrics:
         values = _by_unit(rows, metric.column, groups)
         known = values.notna().all(axis=1).to_numpy()
         if known.any():
             by_method = {name: values[name].to_numpy() for name in dict.fromkeys(rows["method"])}
-            found.append(_figures(metric, by_method, known, lots))
+            found.append(_figures(metric, by_method, known, lots, nothing))
     return found
 
 
@@ -160,6 +182,22 @@ def mean_of(values: Float[np.ndarray, " patches"], lots: Weights) -> Measure:
     with np.errstate(invalid="ignore"):
         means = (lots[:, known] @ values[known]) / lots[:, known].sum(axis=1)
     return with_interval(float(means[0]), means[1:])
+
+
+def median_of(values: Float[np.ndarray, " patches"], lots: Weights) -> Measure:
+    """Return the median with its interval; the first lot counts each patch once.
+
+    Example: a patch that took long once is one of three, and in some lots two of them.
+        >>> lots = np.array([[1.0, 1, 1], [1, 1, 1], [1, 0, 2]])
+        >>> found = median_of(np.array([1.0, 2.0, 9.0]), lots)
+        >>> found.value, round(found.high, 3)
+        (2.0, 8.825)
+    """
+    order = np.argsort(values, kind="stable")
+    ordered, counts = values[order], lots[:, order].cumsum(axis=1)
+    half = counts[:, -1:] / 2
+    medians = (ordered[(counts >= half).argmax(axis=1)] + ordered[(counts > half).argmax(axis=1)]) / 2
+    return with_interval(float(medians[0]), medians[1:])
 
 
 def lots_of(strips: Sequence[str], seed: int) -> Weights:
@@ -180,6 +218,7 @@ def _figures(
     values: Mapping[str, Float[np.ndarray, " patches"]],
     known: np.ndarray,
     lots: Weights,
+    nothing: Mapping[str, int],
 ) -> Figures:
     def mean(some: Float[np.ndarray, " patches"]) -> Measure:
         return mean_of(np.where(known, some, np.nan), lots)
@@ -188,7 +227,7 @@ def _figures(
     sign = 1 if metric.more_is_better else -1
     control = _best_control(metric, measures)
     beaten = {name: mean(sign * (some - values[control])).low > 0 for name, some in values.items()}
-    return Figures(metric, measures, beaten, int((~known).sum()))
+    return Figures(metric, measures, beaten, int((~known).sum()), nothing)
 
 
 def _best_control(metric: Metric, measures: Mapping[str, Measure]) -> str:

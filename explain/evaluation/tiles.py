@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 
 from explain.evaluation.answers import Answer
 from explain.evaluation.counterfactual import Counterfactual, painted_pictures
+from explain.evaluation.evidence import groups_of
 from explain.evaluation.files import read_maps
 from explain.evaluation.reasons import cascades, suspected
-from explain.evaluation.studies import ANSWERS, CASCADE, COUNTERFACTUAL, MASKS, WORST, read_kept
+from explain.evaluation.rows import ORDERED
+from explain.evaluation.studies import CASCADE, COUNTERFACTUAL, MASKS, SUSPECTS, WORST, read_kept
 from explain.evaluation.summary import Evaluated
 from explain.subjects import Subject, read_patch
 from severstal_xai.classes import CLASSES
@@ -61,7 +63,7 @@ def draw_tiles(lines: Sequence[Line]) -> Figure | None:
 
 def maps(folder: Path, evaluated: Evaluated) -> Figure | None:
     """Draw the maps of a patch of each class side by side (Fig. 8 and 16); None where no map was kept."""
-    names = list(dict.fromkeys(evaluated.main["method"]))
+    names = [name for name in dict.fromkeys(evaluated.main["method"]) if not name.endswith(ORDERED)]
     probabilities = evaluated.main.drop_duplicates("patch").set_index("patch")["whole"]
     lines: list[Line] = []
     for patch in _by_class(evaluated, list(probabilities.index)):
@@ -79,24 +81,27 @@ def maps(folder: Path, evaluated: Evaluated) -> Figure | None:
 
 
 def worst(folder: Path, evaluated: Evaluated) -> Figure | None:
-    """Draw the patches that are answered rightly though the evidence lies farthest from the defect."""
+    """Draw the worst patches of the groups that are failures, the group over each, and the answer where that is wrong."""
+    known = groups_of(evaluated.main, evaluated.first_method).set_index("patch")
     lines = []
     for record in evaluated.studies.get(WORST, ()):
         patch = evaluated.manifest.find(record.patch)
         saliency = read_kept(folder / WORST, record)
         if saliency is not None:
             subject = read_patch(evaluated.manifest, patch)
-            lines.append(_case(subject, saliency))
+            line, own = _case(subject, saliency), known.loc[record.patch]
+            answer = "" if own["prediction"] == own["label"] else f"\nanswer {own['prediction']}"
+            lines.append(Line("", [line.tiles[0], Tile(line.tiles[1].picture, f"{own['group']}{answer}")]))
     return _in_two_columns(lines)
 
 
 def suspects(folder: Path, evaluated: Evaluated) -> Figure | None:
     """Draw the suspected label errors: the patch, and the region that the answer rests on in a box."""
-    answers: tuple[Answer, ...] = evaluated.studies.get(ANSWERS, ())
+    answers: tuple[Answer, ...] = evaluated.studies.get(SUSPECTS, ())
     lines = []
     for one in suspected(answers)[:_SHOWN]:
         patch = evaluated.manifest.find(one.patch)
-        saliency = read_kept(folder / ANSWERS, one)
+        saliency = read_kept(folder / SUSPECTS, one)
         if saliency is not None and one.box is not None:
             subject = read_patch(evaluated.manifest, patch)
             line = _case(subject, saliency)

@@ -13,6 +13,7 @@ from explain.explainer import Explainer
 from explain.methods.extremal_perturbation import ExtremalPerturbation
 from explain.methods.rise import RISE
 from explain.methods.sise import SISE
+from severstal_xai.errors import InputError
 
 _SEED, _MU = "_seed_", "_mu_"
 
@@ -44,24 +45,51 @@ def variants_of(
     return found
 
 
+def check_told_apart(mus: Sequence[float], own: float) -> None:
+    r"""Refuse thresholds that are not equal, but whose rows and folders would have one name.
+
+    Args:
+        mus: $\mu$ at which SISE is evaluated besides.
+        own: Its own.
+
+    Example:
+        >>> check_told_apart([0.3, 0.3000000001], own=0.0)
+        Traceback (most recent call last):
+            ...
+        severstal_xai.errors.InputError: mus 0.3 and 0.3000000001, expected thresholds that differ in their first six digits
+    """
+    by_name: dict[str, float] = {}
+    for mu in [own, *mus]:
+        first = by_name.setdefault(f"{mu:g}", mu)
+        if first != mu:
+            raise InputError(
+                f"mus {first!r} and {mu!r}, expected thresholds that differ in their first six digits"
+            )
+
+
 def is_variant(name: str) -> bool:
     """Whether a name is a variant's and not the method's own."""
     return _SEED in name or _MU in name
 
 
-def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each patch and method: seeds averaged, SISE at its own threshold only."""
+def over_seeds(rows: pd.DataFrame, unit: str = "patch") -> pd.DataFrame:
+    """Return a row for each unit and method: seeds averaged, SISE at its own threshold only.
+
+    Args:
+        rows: `explain.evaluation.rows.Row`s.
+        unit: The column that names what each method was asked about.
+    """
     kept = rows[~rows["method"].str.contains(_MU, regex=False)]
     kept = kept.assign(method=kept["method"].str.partition(_SEED)[0])
-    if not kept.duplicated(["patch", "method"]).any():
+    if not kept.duplicated([unit, "method"]).any():
         return kept
     numbers = kept.select_dtypes("number").columns.difference(["label", "prediction"])
     how = {
         column: "mean" if column in numbers else "all" if column == "empty" else "first"
         for column in kept
-        if column not in {"patch", "method"}
+        if column not in {unit, "method"}
     }
-    averaged = kept.groupby(["method", "patch"], sort=False, as_index=False).agg(how)
+    averaged = kept.groupby(["method", unit], sort=False, as_index=False).agg(how)
     return averaged[list(kept)]
 
 

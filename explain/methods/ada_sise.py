@@ -3,6 +3,7 @@ r"""Ada-SISE: adaptive semantic input sampling (Sudhakar et al., ICASSP 2021), S
 SISE's threshold $\mu \beta$ is replaced, in each layer, by Otsu's over the layer's positive gradient scores.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -11,9 +12,17 @@ from skimage.filters import threshold_otsu
 from torch import Tensor, nn
 
 from explain.activations import resting
-from explain.engines import EngineName, check_engine
+from explain.engines import Engine, EngineName, check_engine
 from explain.scoring import Progress
-from explain.semantic_sampling import Gate, Sampling, SemanticMap, explain_images, explain_targets
+from explain.semantic_sampling import (
+    Gate,
+    Sampling,
+    SemanticMap,
+    explain_images,
+    explain_in_steps,
+    explain_targets,
+    sample,
+)
 from severstal_xai.errors import InputError
 
 
@@ -54,6 +63,20 @@ class AdaSISE:
     ) -> SemanticMap:
         """Explain one image's target with a network in eval mode, and keep what each block saw."""
         return explain_targets(self.sampling(), model, image, [target], progress)[0]
+
+    def explain_in_steps(
+        self,
+        model: nn.Module,
+        image: Float[Tensor, "channels height width"],
+        target: int,
+        shares: Sequence[float] = (0.05, 0.25),
+        *,
+        progress: Progress | None = None,
+        engine: Engine | None = None,
+    ) -> Iterator[SemanticMap]:
+        """Yield first maps, of the most telling features alone; last, the map that `explain` gives, to the byte."""
+        samples = sample(self.sampling(), model, image, [target], engine=engine)
+        return explain_in_steps(samples, target, shares=shares, progress=progress)
 
     def sampling(self) -> Sampling:
         """Return how to sample by these settings."""

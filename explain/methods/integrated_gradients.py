@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from explain.activations import at_least_single
 from explain.explainer import explain_each
 from explain.maps import rescale
+from explain.scoring import Progress
 from severstal_xai.errors import check_range
 
 _BATCH = 8
@@ -44,10 +45,24 @@ class IntegratedGradients:
         targets: Int[Tensor, " batch"],
     ) -> Float[Tensor, "batch height width"]:
         """Explain each image's target; float32 maps in [0, 1]."""
-        return explain_each(lambda *one: magnitude(self.attribute(*one)), model, images, targets)
+        return explain_each(self.explain, model, images, targets)
+
+    def explain(
+        self,
+        model: nn.Module,
+        image: Float[Tensor, "channels height width"],
+        target: int,
+        progress: Progress | None = None,
+    ) -> Float[Tensor, "height width"]:
+        """Explain one image's target with a network in eval mode."""
+        return magnitude(self.attribute(model, image, target, progress))
 
     def attribute(
-        self, model: nn.Module, image: Float[Tensor, "channels height width"], target: int
+        self,
+        model: nn.Module,
+        image: Float[Tensor, "channels height width"],
+        target: int,
+        progress: Progress | None = None,
     ) -> Float[Tensor, "channels height width"]:
         """Return the attributions with their signs: what each value adds to the target's logit.
 
@@ -56,10 +71,24 @@ class IntegratedGradients:
         from captum.attr import IntegratedGradients as Library  # noqa: PLC0415 -- pyplot, which not everyone needs
 
         with torch.inference_mode(mode=False), torch.enable_grad():
+            asked = at_least_single(model)
+            done = 0
+
+            def answers(points: Tensor) -> Tensor:
+                """Ask about the next batch; when the library does, those before are done, of which it tells nobody."""
+                nonlocal done
+                if progress and done:
+                    progress(done, self.n_steps)
+                done += len(points)
+                logits: Tensor = asked(points)
+                return logits
+
             batch = image.detach().clone()[None]
-            found: Tensor = Library(at_least_single(model)).attribute(
+            found: Tensor = Library(answers).attribute(
                 batch, baselines=0, target=target, n_steps=self.n_steps, internal_batch_size=_BATCH
             )
+        if progress:
+            progress(done, self.n_steps)
         return found[0].detach()
 
 

@@ -16,17 +16,17 @@ says much the same to all masks, the map shows the masks' own unevenness.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from explain.engines import EngineName, check_engine, choose_engine
+from explain.engines import Engine, EngineName, check_engine, choose_engine
 from explain.explainer import explain_each
 from explain.maps import rescale, resize
-from explain.scoring import Progress, Question, ask_about
+from explain.scoring import FirstMap, Milestones, Progress, Question, ask_about
 from severstal_xai.errors import check_range
 
 _ROUNDING = 1e-6
@@ -89,10 +89,39 @@ class RISE:
             A map for each target; all zero where the model gives the same answer to every mask.
         """
         engine = choose_engine(model, image, self.engine)
+        *_, (_, maps) = self._sharpening(engine, image, targets, progress=progress)
+        return maps
+
+    def explain_in_steps(
+        self,
+        model: nn.Module,
+        image: Float[Tensor, "channels height width"],
+        target: int,
+        shares: Sequence[float] = (0.05, 0.25),
+        *,
+        progress: Progress | None = None,
+        engine: Engine | None = None,
+    ) -> Iterator[FirstMap]:
+        """Yield the maps of the first masks; last, the map that `explain` gives, to the byte."""
+        engine = engine or choose_engine(model, image, self.engine)
+        for asked, maps in self._sharpening(engine, image, [target], shares=shares, progress=progress):
+            yield FirstMap(maps[0], asked)
+
+    def _sharpening(
+        self,
+        engine: Engine,
+        image: Float[Tensor, "channels height width"],
+        targets: Sequence[int],
+        *,
+        shares: Sequence[float] = (),
+        progress: Progress | None = None,
+    ) -> Iterator[tuple[int, list[Float[Tensor, "height width"]]]]:
+        """Yield how many masks were asked about and each target's map by them; last, by all."""
         size = (image.shape[1], image.shape[2])
         lots = draw(self.masks, self.cells, self.probability, size, self.seed)
         total = image.new_zeros((len(targets), *size), dtype=torch.float64)
         answers = []
+        milestones = Milestones(shares, self.masks)
 
         def make_masks(begin: int, end: int) -> Tensor:
             return enlarge(lots.open_cells[begin:end].to(image.device), lots.indents[begin:end], size)
@@ -101,8 +130,16 @@ class RISE:
             answers.append(answer.confidences[:, list(targets)])
             masks = make_masks(answer.begin, answer.end).double()
             total += torch.einsum("mt,mhw->thw", answers[-1].double(), masks)
-        importance = total / (self.probability * self.masks)
-        return list((rescale(importance) * _differ(torch.cat(answers))[:, None, None]).float())
+            if milestones.reached(answer.end):
+                yield answer.end, self._maps(total, answers)
+        yield self.masks, self._maps(total, answers)
+
+    def _maps(
+        self, total: Float[Tensor, "targets height width"], answers: Sequence[Float[Tensor, "_ targets"]]
+    ) -> list[Float[Tensor, "height width"]]:
+        every = torch.cat(list(answers))
+        importance = total / (self.probability * len(every))
+        return list((rescale(importance) * _differ(every)[:, None, None]).float())
 
 
 @dataclass(frozen=True)

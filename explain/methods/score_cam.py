@@ -14,7 +14,7 @@ the map does not tell classes apart, and the authors' program weighs each map wi
 three meet where $f^c = \log \Psi$, the logarithm of the probability: then $\alpha_k^c = \Psi_k / \sum_k \Psi_k$.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,10 +22,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from explain.activations import activations
-from explain.engines import EngineName, check_engine, choose_engine
+from explain.engines import Engine, EngineName, check_engine, choose_engine
 from explain.explainer import explain_each
 from explain.maps import rescale, resize
-from explain.scoring import Progress, Question, ask_about
+from explain.scoring import FirstMap, Milestones, Progress, Question, ask_about
 
 
 @dataclass(frozen=True)
@@ -72,18 +72,55 @@ class ScoreCAM:
     ) -> list[Float[Tensor, "height width"]]:
         """Explain several targets of one image: the masks are the same for all, and asked about once."""
         engine = choose_engine(model, image, self.engine)
+        *_, (_, maps) = self._sharpening(engine, model, image, targets, progress=progress)
+        return maps
+
+    def explain_in_steps(
+        self,
+        model: nn.Module,
+        image: Float[Tensor, "channels height width"],
+        target: int,
+        shares: Sequence[float] = (0.05, 0.25),
+        *,
+        progress: Progress | None = None,
+        engine: Engine | None = None,
+    ) -> Iterator[FirstMap]:
+        """Yield the maps of the first features; last, the map that `explain` gives, to the byte."""
+        engine = engine or choose_engine(model, image, self.engine)
+        for asked, maps in self._sharpening(engine, model, image, [target], shares=shares, progress=progress):
+            yield FirstMap(maps[0], asked)
+
+    def _sharpening(
+        self,
+        engine: Engine,
+        model: nn.Module,
+        image: Float[Tensor, "channels height width"],
+        targets: Sequence[int],
+        *,
+        shares: Sequence[float] = (),
+        progress: Progress | None = None,
+    ) -> Iterator[tuple[int, list[Float[Tensor, "height width"]]]]:
+        """Yield how many features were asked about and each target's map by them; last, by all."""
         size = (image.shape[1], image.shape[2])
         features = varied(activations(model, image, self.layers).values()[-1].float())
 
         def make_masks(begin: int, end: int) -> Tensor:
             return rescale(resize(features[begin:end], size))
 
-        answers = list(ask_about(engine, [Question(image, make_masks, len(features))], progress))
-        if not answers:
-            return [image.new_zeros(size, dtype=torch.float32) for _ in targets]
-        confidences = torch.cat([answer.confidences for answer in answers])
-        coarse = torch.stack([class_activation_map(features, confidences[:, target]) for target in targets])
-        return list(rescale(resize(coarse, size)))
+        def make_maps() -> list[Tensor]:
+            confidences = torch.cat(answers)
+            asked = features[: len(confidences)]
+            coarse = torch.stack([class_activation_map(asked, confidences[:, target]) for target in targets])
+            return list(rescale(resize(coarse, size)))
+
+        answers: list[Tensor] = []
+        milestones = Milestones(shares, len(features))
+        for answer in ask_about(engine, [Question(image, make_masks, len(features))], progress):
+            answers.append(answer.confidences)
+            if milestones.reached(answer.end):
+                yield answer.end, make_maps()
+        nothing = [image.new_zeros(size, dtype=torch.float32) for _ in targets]
+        yield len(features), make_maps() if answers else nothing
 
 
 def varied(features: Float[Tensor, "maps height width"]) -> Float[Tensor, "varied height width"]:

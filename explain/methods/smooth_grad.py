@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from explain.activations import at_least_single
 from explain.explainer import explain_each
 from explain.maps import rescale
+from explain.scoring import Progress
 from severstal_xai.errors import check_range
 
 _BATCH = 8
@@ -52,12 +53,24 @@ class SmoothGrad:
         targets: Int[Tensor, " batch"],
     ) -> Float[Tensor, "batch height width"]:
         """Explain each image's target; float32 maps in [0, 1]."""
-        return explain_each(
-            lambda *one: rescale(self.gradient(*one).sum(dim=0).abs()), model, images, targets
-        )
+        return explain_each(self.explain, model, images, targets)
+
+    def explain(
+        self,
+        model: nn.Module,
+        image: Float[Tensor, "channels height width"],
+        target: int,
+        progress: Progress | None = None,
+    ) -> Float[Tensor, "height width"]:
+        """Explain one image's target with a network in eval mode."""
+        return rescale(self.gradient(model, image, target, progress).sum(dim=0).abs())
 
     def gradient(
-        self, model: nn.Module, image: Float[Tensor, "channels height width"], target: int
+        self,
+        model: nn.Module,
+        image: Float[Tensor, "channels height width"],
+        target: int,
+        progress: Progress | None = None,
     ) -> Float[Tensor, "channels height width"]:
         r"""Return $\hat M$ with its signs. The library takes gradients for the image alone and hooks nothing."""
         from captum.attr import Saliency  # noqa: PLC0415 -- pyplot, which not everyone needs
@@ -74,4 +87,6 @@ class SmoothGrad:
                 total += (
                     saliency.attribute(noisy.requires_grad_(), target=target, abs=False).double().sum(dim=0)
                 )
+                if progress:
+                    progress(begin + count, self.samples)
         return (total / self.samples).to(image.dtype)

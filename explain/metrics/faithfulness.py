@@ -4,6 +4,7 @@ $\Psi$ is the target's softmax probability. Pixels are taken from the map's high
 `explain.metrics.localisation`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from explain.engines import Engine, choose_engine
 from explain.maps import gaussian_blur
 from explain.metrics.localisation import descending
 from explain.scoring import Question, ask_about
+from severstal_xai.errors import InputError
 
 TOP_SHARE = 0.15
 """Of the pixels, that Drop % and Increase % show the model (SISE paper, "Quantitative Results")."""
@@ -101,12 +103,18 @@ def judge(engine: Engine, maps: Sequence[Judged], steps: int) -> list[Faithfulne
 
     Returns:
         What it said, a record for each map; its curves have one point more than there are steps, or none.
+
+    Raises:
+        InputError: The model answers with what is no number: nothing can be said of its maps.
     """
     questions = [question for one in maps for question in _questions(one, steps)]
     answers: list[list[float]] = [[] for _ in questions]
     targets = [one.target for one in maps for _ in range(_KINDS)]
     for answer in ask_about(engine, questions):
-        answers[answer.question] += answer.confidences[:, targets[answer.question]].tolist()
+        target = targets[answer.question]
+        confidences: list[float] = answer.confidences[:, target].tolist()
+        _check_numbers(confidences, target)
+        answers[answer.question] += confidences
     by_map = [answers[begin : begin + _KINDS] for begin in range(0, len(answers), _KINDS)]
     return [
         Faithfulness(seen[0], seen[1], tuple(insertion), tuple(deletion))
@@ -115,6 +123,14 @@ def judge(engine: Engine, maps: Sequence[Judged], steps: int) -> list[Faithfulne
 
 
 _KINDS = 3
+
+
+def _check_numbers(confidences: Sequence[float], target: int) -> None:
+    for confidence in confidences:
+        if math.isnan(confidence):
+            raise InputError(
+                f"the model's probability of class {target} is nan, expected a number from 0 to 1: are its weights finite numbers?"
+            )
 
 
 def _questions(one: Judged, steps: int) -> tuple[Question, Question, Question]:

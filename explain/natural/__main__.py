@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from explain.natural.evaluate import evaluate_natural
 from explain.natural.settings import Settings
+from explain.words import counted
 from severstal_xai.command import CONFIGS, DONE, parse_settings, run
 
 
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder, rows = settings.folder(), evaluated.rows
         listed = f", {len(evaluated.rejects)} listed in {folder / 'rejected.csv'}" * bool(evaluated.rejects)
         print(
-            f"{folder}: {rows['pair'].nunique()} pairs of {rows['image'].nunique()} images{listed}; "
+            f"{folder}: {counted(rows['pair'].nunique(), 'pair')} of {counted(rows['image'].nunique(), 'image')}{listed}; "
             f"begin with {folder / 'report.html'}"
         )
     return DONE

@@ -7,7 +7,7 @@ METHOD/settings.yaml   what made this method's rows: the weights, the images' si
 METHOD/PAIR.json       a row of an image and a class
 METHOD/PAIR.npy        its map, float16, of the few pairs that the report shows
 answers/IMAGE.json     the network's five likeliest classes
-per_pair.parquet       all rows
+per_pair.parquet       all rows; settings.yaml: what they were asked for with
 rejected.csv           the images that could not be used, and why
 report.md  .html       the tables and what they say, evaluation.png and maps.png
 ```
@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from explain.company import Company, join
-from explain.evaluation.controls import CONTROLS
 from explain.evaluation.files import (
+    holds_rows,
     makers_of,
     open_folders,
     read_maps,
@@ -34,11 +34,12 @@ from explain.evaluation.files import (
     write_record,
 )
 from explain.evaluation.rows import Asked, Row, evaluate_image, names_of
+from explain.evaluation.variants import is_variant
 from explain.explainer import Explainer
-from explain.methods import METHODS
 from explain.natural.accuracy import TOP
 from explain.natural.datasets import READERS
 from explain.natural.pairs import Pair, Ready, Source, draw_lot, make_ready, source_of
+from explain.natural.per_pair import ROWS_FILE, SETTINGS_FILE
 from explain.natural.photos import Collection, Reject
 from explain.natural.report import Evaluated, write_report
 from explain.natural.settings import Settings
@@ -50,7 +51,7 @@ from severstal_xai.files import whole_file, write_text
 
 _ANSWERS = "answers"
 _OURS = {
-    *("settings.yaml", "per_pair.parquet", "rejected.csv", _ANSWERS),
+    *(SETTINGS_FILE, ROWS_FILE, "rejected.csv", _ANSWERS),
     *("report.md", "report.html", "evaluation.png", "maps.png"),
 }
 _SHOWN = 6
@@ -86,12 +87,12 @@ def evaluate_natural(settings: Settings) -> Evaluated | None:
     rows = _table(settings, collection.classes, sources)
     if rows.empty:
         raise _nothing(settings, rejects)
-    with whole_file(settings.folder() / "per_pair.parquet") as temporary:
+    with whole_file(settings.folder() / ROWS_FILE) as temporary:
         rows.to_parquet(temporary, index=False)
+    write_text(settings.folder() / SETTINGS_FILE, to_yaml(settings))
     shown = {pair.name: source for source, pair in _shown(sources)}
     evaluated = Evaluated(settings, checksum, collection.classes, rows, rejects, collection.empty, shown)
     write_report(settings.folder(), evaluated)
-    write_text(settings.folder() / "settings.yaml", to_yaml(settings))
     return evaluated
 
 
@@ -116,7 +117,7 @@ def _sources(settings: Settings, collection: Collection) -> tuple[list[Source], 
 
 def _is_ours(name: str) -> bool:
     """Whether a file or folder may be an evaluation's."""
-    return name in _OURS | set(CONTROLS) | {row for one in METHODS for row in names_of(one, METHODS[one]())}
+    return name in _OURS or holds_rows(name)
 
 
 def _makers(settings: Settings, checksum: str) -> dict[str, Maker]:
@@ -170,7 +171,8 @@ def _missing(settings: Settings, source: Source, shown: Set[str]) -> list[tuple[
         if _read_row(settings, row_name, pair) is None:
             return True
         size = (settings.size, settings.size)
-        return pair.name in shown and read_maps(settings.folder() / row_name, pair.name, size) is None
+        kept = pair.name in shown and not is_variant(row_name)
+        return kept and read_maps(settings.folder() / row_name, pair.name, size) is None
 
     missing = [
         (
@@ -201,7 +203,7 @@ def _evaluate_one(
     for pair, methods in missing:
         asked = Asked(pair.name, image, pair.target, torch.from_numpy(ready.masks[pair.target]))
         for row, saliency in evaluate_image(model, asked, methods, settings.steps):
-            if pair.name in shown:
+            if pair.name in shown and not is_variant(row.method):
                 write_maps(folder / row.method, pair.name, saliency.numpy())
             write_record(folder / row.method, pair.name, pair.of, row)
     answer = {"of": source.of, "likeliest": _likeliest(model, image)}

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from explain.evaluation.summary import METRICS, Metric
 from explain.natural.torchray import Architecture, Dataset
 
-_METHODS = (
+METHODS = (
     *("grad_cam", "grad_cam_plus_plus", "extremal_perturbation", "rise", "score_cam", "integrated_gradients"),
     *("full_grad", "sise"),
 )
+"""The tables' columns, in the order in which the paper prints them."""
 _TABLES: Mapping[tuple[Dataset, Architecture], Mapping[str, Sequence[float]]] = {
     ("voc2007", "vgg16"): {
         "energy_pointing": (55.44, 46.29, 61.19, 33.44, 46.42, 36.87, 38.72, 60.54),
@@ -40,8 +41,14 @@ _TABLES: Mapping[tuple[Dataset, Architecture], Mapping[str, Sequence[float]]] = 
         "increase": (48.39, 40.54, 45.74, 45.44, 47.25, 32.18, 29.59, 49.76),
     },
 }
-"""SISE paper, Table 1 (VOC 2007) and Table 4 (COCO 2014), in per cent, in the order of `_METHODS`."""
+"""SISE paper, Table 1 (VOC 2007) and Table 4 (COCO 2014), in per cent, in the order of `METHODS`."""
 
+NAMES: Mapping[Dataset | Architecture, str] = {
+    "voc2007": "PASCAL VOC 2007 (test)",
+    "coco2014": "MS COCO 2014 (validation)",
+    "vgg16": "VGG16",
+    "resnet50": "ResNet-50",
+}
 TABLE_NUMBERS: Mapping[Dataset, int] = {"voc2007": 1, "coco2014": 4}
 
 
@@ -78,7 +85,18 @@ def metrics_of(dataset: Dataset, architecture: Architecture) -> list[Metric]:
         30.92
     """
     table = {
-        column: dict(zip(_METHODS, figures, strict=True))
+        column: dict(zip(METHODS, figures, strict=True))
         for column, figures in _TABLES[dataset, architecture].items()
     }
     return [Metric(one.column, one.title, one.more_is_better, table.get(one.column)) for one in METRICS]
+
+
+def as_printed(dataset: Dataset, architecture: Architecture) -> list[Metric]:
+    """Return the metrics of the paper's table, in the order of its lines.
+
+    Example:
+        >>> [metric.title for metric in as_printed("voc2007", "vgg16")]
+        ['EBPG %', 'mIoU %', 'Bbox %', 'Drop %', 'Increase %']
+    """
+    metrics = {metric.column: metric for metric in metrics_of(dataset, architecture)}
+    return [metrics[column] for column in _TABLES[dataset, architecture]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +14,25 @@ from explain.evaluation.pictures import draw_figures
 from explain.evaluation.report import as_html, png_of
 from explain.evaluation.rows import ORDERED
 from explain.evaluation.summary import Figures, summarise
-from explain.evaluation.tables import metrics_table
+from explain.evaluation.tables import metrics_table, seeds
+from explain.evaluation.variants import over_seeds
 from explain.natural.accuracy import accuracy_of
+from explain.natural.both_networks import both_networks, no_run_beside, of_run_beside
 from explain.natural.datasets import MaskKind
 from explain.natural.pairs import Source, make_ready
-from explain.natural.paper import ACCURACIES, TABLE_NUMBERS, metrics_of
+from explain.natural.paper import ACCURACIES, NAMES, TABLE_NUMBERS, metrics_of
+from explain.natural.per_pair import ROWS_FILE, Run, read_run
 from explain.natural.photos import Reject
 from explain.natural.pictures import ShownPair, draw_maps
 from explain.natural.settings import Settings
-from explain.natural.torchray import Dataset
+from explain.natural.torchray import Architecture, Dataset
+from explain.words import counted, sise_in_words
 from severstal_xai.bootstrap import RESAMPLES, Measure
+from severstal_xai.command import to_plain
+from severstal_xai.errors import InputError
 from severstal_xai.files import write_bytes, write_text
 from severstal_xai.markdown import table
 
-_NAMES: Mapping[str, str] = {
-    "voc2007": "PASCAL VOC 2007 (test)",
-    "coco2014": "MS COCO 2014 (validation)",
-    "vgg16": "VGG16",
-    "resnet50": "ResNet-50",
-}
 _MASKS: Mapping[tuple[Dataset, MaskKind], str] = {
     ("voc2007", "boxes"): (
         "The ground truth is the objects of the annotations, those marked difficult, too. A mask is all boxes of a class."
@@ -58,7 +59,7 @@ class Evaluated:
         settings: What was asked for.
         weights: SHA-256 of the weights.
         classes: The classes' names.
-        rows: `explain.evaluation.rows.Row`s with `image`, `class`, and `place`, the class's among the five likeliest.
+        rows: `explain.evaluation.rows.Row`s of all seeds, with `image`, `class`, and `place`, the class's among the five likeliest.
         rejects: Images that could not be used.
         empty: How many images without an object were left out.
         shown: By the pair's name, the images of those whose maps were kept.
@@ -72,27 +73,44 @@ class Evaluated:
     empty: int
     shown: Mapping[str, Source]
 
+    @cached_property
+    def main(self) -> pd.DataFrame:
+        """A row for each pair and method: seeds averaged."""
+        return over_seeds(self.rows, unit="pair")
+
 
 def write_report(folder: Path, evaluated: Evaluated) -> None:
     """Write the report as Markdown and as one HTML file, and its pictures."""
     settings = evaluated.settings
-    figures = summarise(
-        evaluated.rows,
-        metrics_of(settings.dataset, settings.architecture),
-        settings.seed,
-        unit="pair",
-        group="image",
-    )
+    figures = _figures_of(settings, settings.architecture, evaluated.rows)
     pictures = {"evaluation.png": png_of(draw_figures(figures))}
-    methods = list(dict.fromkeys(evaluated.rows["method"]))
+    methods = list(dict.fromkeys(evaluated.main["method"]))
     shown = _shown_pairs(folder, evaluated, methods)
     if shown:
         pictures["maps.png"] = png_of(draw_maps(folder, shown, methods))
     for name, content in pictures.items():
         write_bytes(folder / name, content)
-    report = report_of(evaluated, figures, with_maps=bool(shown))
+    report = report_of(evaluated, figures, both=_both_networks(evaluated, figures), with_maps=bool(shown))
     write_text(folder / "report.md", report)
     write_text(folder / "report.html", as_html(report, pictures))
+
+
+def _figures_of(settings: Settings, network: Architecture, rows: pd.DataFrame) -> list[Figures]:
+    metrics = metrics_of(settings.dataset, network)
+    return summarise(over_seeds(rows, unit="pair"), metrics, settings.seed, unit="pair", group="image")
+
+
+def _both_networks(evaluated: Evaluated, figures: Sequence[Figures]) -> str:
+    """Return the table of both networks, the other one's from the run that lies beside this one."""
+    settings, other = evaluated.settings, evaluated.settings.other_network()
+    folder, known = settings.folder_beside(), {settings.architecture: figures}
+    try:
+        run = read_run(folder, settings.dataset, other)
+    except InputError as error:
+        return both_networks(settings.dataset, known, no_run_beside(settings, str(error)))
+    known[other] = _figures_of(settings, other, run.rows)
+    own = Run(settings.architecture, to_plain(settings), evaluated.rows)
+    return both_networks(settings.dataset, known, of_run_beside(own, run, folder.name))
 
 
 def _shown_pairs(folder: Path, evaluated: Evaluated, methods: Sequence[str]) -> list[ShownPair]:
@@ -107,9 +125,16 @@ def _shown_pairs(folder: Path, evaluated: Evaluated, methods: Sequence[str]) -> 
     return shown
 
 
-def report_of(evaluated: Evaluated, figures: Sequence[Figures], *, with_maps: bool) -> str:
-    """Return the report, in Markdown."""
-    settings, rows = evaluated.settings, evaluated.rows
+def report_of(evaluated: Evaluated, figures: Sequence[Figures], *, both: str, with_maps: bool) -> str:
+    """Return the report, in Markdown.
+
+    Args:
+        evaluated: What was found.
+        figures: What the metrics come to.
+        both: The section with both networks.
+        with_maps: Whether there is a picture of maps.
+    """
+    settings, rows = evaluated.settings, evaluated.main
     number = TABLE_NUMBERS[settings.dataset]
     against_model = [one for one in figures if one.metric.column in _AGAINST_MODEL]
     against_masks = [one for one in figures if one.metric.column not in _AGAINST_MODEL]
@@ -118,18 +143,20 @@ def report_of(evaluated: Evaluated, figures: Sequence[Figures], *, with_maps: bo
         "whatever the probability.\n\n![Maps](maps.png)"
     )
     sections = [
-        f"# {_NAMES[settings.dataset]}, {_NAMES[settings.architecture]}",
+        f"# {NAMES[settings.dataset]}, {NAMES[settings.architecture]}",
         _about(evaluated),
         f"## Against the model\n\nThe paper's Table {number}, Drop % and Increase %.\n\n{metrics_table(against_model)}",
         f"## Against the masks\n\nThe paper's Table {number}, EBPG, mIoU and Bbox.{_undefined(against_masks)}\n\n"
         + (metrics_table(against_masks) if against_masks else "No mask has a pixel, at this size or at all."),
+        seeds(evaluated.rows, settings.seed, unit="pair", group="image"),
+        both,
         "## What they say\n\n" + "\n".join(f"- {line}" for line in findings(rows, figures)),
         *([maps] if with_maps else []),
         _accuracy(evaluated),
         "![The metrics with their intervals](evaluation.png)",
         _how(evaluated),
     ]
-    return "\n\n".join(sections) + "\n"
+    return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def _about(evaluated: Evaluated) -> str:
@@ -146,7 +173,7 @@ def _about(evaluated: Evaluated) -> str:
         * bool(evaluated.rejects)
     )
     return (
-        f"{images:,} images{lot}; every class of an image's ground truth is explained: {pairs:,} pairs of an image and a class, "
+        f"{counted(images, 'image')}{lot}; every class of an image's ground truth is explained: {counted(pairs, 'pair')} of an image and a class, "
         f"of {rows['class'].nunique()} of the {len(evaluated.classes)} classes.{empty}{rejected} Weights: "
         f"`{settings.weights_path().name}`, SHA-256 {evaluated.weights[:16]}…"
     )
@@ -163,8 +190,9 @@ def _undefined(figures: Sequence[Figures]) -> str:
 def findings(rows: pd.DataFrame, figures: Sequence[Figures]) -> list[str]:
     """Say in words what the figures come to; all of it computed."""
     empty = rows[rows["empty"]].groupby("method")["pair"].nunique()
-    return what_they_say(figures) + [
-        f"{name} found nothing (a map of zeros) on {count} pairs." for name, count in empty.items()
+    of = f"both of this network, ours on {counted(rows['image'].nunique(), 'image')}"
+    return what_they_say(figures, of) + [
+        f"{name} found nothing (a map of zeros) on {counted(count, 'pair')}." for name, count in empty.items()
     ]
 
 
@@ -204,6 +232,7 @@ def _how(evaluated: Evaluated) -> str:
         if evaluated.rows["method"].str.endswith(ORDERED).any()
         else ""
     )
+    sise = f" SISE: {sise_in_words(settings.sise)}." * bool((evaluated.rows["method"] == "sise").any())
     curves = (
         f" Insertion begins with the blurred image, deletion ends with the mean colour; {settings.steps} steps each."
         if settings.steps
@@ -217,6 +246,7 @@ the nearest pixel; the paper does not say how its images came to their size. {_M
 Drop % and Increase % show the network the top 15 % of pixels, the others in the training images' mean colour.{curves} EBPG is the
 share of the map's energy inside the mask; mIoU is the mask's overlap with the top 20 % of pixels; Bbox is the share inside the mask
 of as many top pixels as the mask has. Ties fall row by row.{ordered} The paper's Increase % is printed as a sum of signs, ours is a
-share. Controls: {", ".join(CONTROLS)}.
+share. Controls: {", ".join(CONTROLS)}.{sise}
 
-In brackets: the middle 95 % of {RESAMPLES:,} bootstrap samples of the images. All rows are in `per_pair.parquet`."""
+In brackets: the middle 95 % of {RESAMPLES:,} bootstrap samples of the images; of shares of pairs and images, what the network names, the wider of
+that and the exact one of Clopper and Pearson, end by end. All rows are in `{ROWS_FILE}`."""

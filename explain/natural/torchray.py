@@ -20,7 +20,7 @@ As convolutions (7 x 7, then 1 x 1) it would say the same.
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from severstal_xai.model import build_classifier
 
 Dataset = Literal["voc2007", "coco2014"]
 Architecture = Literal["vgg16", "resnet50"]
+NETWORKS: tuple[Architecture, ...] = get_args(Architecture)
 
 CLASSES: Mapping[Dataset, int] = {"voc2007": 20, "coco2014": 80}
 """How many classes a network tells apart."""

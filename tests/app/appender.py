@@ -10,7 +10,7 @@ if __name__ == "__main__":
     address, reader, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     store = open_store(address)
     for place in range(count):
-        seen = Seen(f"strip{place}_0", f"strip{place}", "a" * 64, 0, "", None, None, blind=True)
+        seen = Seen(f"strip{place}_0", f"strip{place}", "a" * 64, 0, "", None, (), blind=True)
         entry = store.append(Verdict(Kind.AGREE, reader, datetime.now(UTC), seen))
         sys.stdout.write(f"{entry.number} {entry.sha256}\n")
         sys.stdout.flush()

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,11 @@ from app.access.settings import Access, read_access
 from app.access.signed_out import SignedOut
 from app.access.signing import wanted_page
 from app.access.tickets import COOKIE, ticket_of
+from app.demo.building import AtWork, Building, Idle, Reached
 from app.discretion import without_folders
 from app.verdicts.address import VARIABLE
+from app.verdicts.records import Kind, Seen, Verdict
+from app.verdicts.saved_filters import SavedFilter, add, saved_filters
 from app.verdicts.store import open_store
 from severstal_xai.command import WRONG_INPUT
 from severstal_xai.errors import InputError
@@ -495,7 +499,7 @@ def open_page(
         from streamlit.util import calc_hash
 
         page = AppTest.from_file(MAIN, default_timeout=60)
-        page._page_hash = calc_hash(at)
+        page._page_hash = calc_hash("" if at == "strip" else at)
         page.query_params.update({"method": "grad_cam", "compare": "none"})
         page.user = user or {"is_logged_in": False}
         return page.run()
@@ -591,6 +595,116 @@ def test_who_lost_the_role_since_the_button_was_drawn_saves_nothing(
     page.button(key="verdict_save").click().run()
     assert "Your role lets you look, but not judge" in words(page)
     assert open_store(str(tmp_path / "verdicts.sqlite")).head().number == 0
+
+
+def take_away(secrets: Path, role: str) -> None:
+    """Make the viewer of who has a role, while a page of theirs is open."""
+    name = {"inspector": "Ida", "admin": "ada"}[role]
+    secrets.write_text(AUTH + ROLES.replace(f"{name}@", "nobody@").replace("vera@", f"{name.lower()}@"))
+
+
+@pytest.mark.parametrize("role", ["kept", "taken away"])
+@pytest.mark.parametrize("click", ["save", "replace", "rename", "delete", "back"])
+def test_who_lost_the_role_since_the_button_was_drawn_changes_no_saved_filter(
+    open_page: Any, secrets: Path, tmp_path: Path, click: str, role: str
+) -> None:
+    store = open_store(str(tmp_path / "verdicts.sqlite"))
+    add(store, SavedFilter("ida@mill.example", "Mine", "label=3"))
+    page = open_page("queue", **person("ida@mill.example"))
+    if click == "back":
+        page.button(key="filter delete").click().run()
+    page.text_input(key="filter name").set_value("Another")
+    if click != "back":
+        page.text_input(key="filter new name").set_value("Renamed")
+    before = saved_filters(store)
+    if role == "taken away":
+        take_away(secrets, "inspector")
+    page.button(key=f"filter {click}").click().run()
+    assert not page.exception
+    assert (saved_filters(store) == before) == (role == "taken away")
+    assert ("Your role lets you open saved filters, but not save any" in words(page)) == (
+        role == "taken away"
+    )
+
+
+DEMO_STATES = {"build": Idle(), "cancel": AtWork(Reached(1), 0.1, 60.0)}
+"""In which each button is drawn."""
+
+
+@pytest.mark.parametrize("role", ["kept", "taken away"])
+@pytest.mark.parametrize("click", DEMO_STATES)
+def test_who_lost_the_role_since_the_button_was_drawn_builds_and_cancels_no_demo(
+    open_page: Any, secrets: Path, monkeypatch: pytest.MonkeyPatch, click: str, role: str
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(Building, "state", lambda building: DEMO_STATES[click])
+    monkeypatch.setattr(Building, "begin", lambda building: done.append("build"))
+    monkeypatch.setattr(Building, "cancel", lambda building: done.append("cancel"))
+    monkeypatch.chdir(secrets.parent)
+    monkeypatch.setattr("sys.argv", ["app/main.py"])
+    page = open_page("", **person("ada@mill.example"))
+    if role == "taken away":
+        take_away(secrets, "admin")
+    page.button(key=f"demo_{click}").click().run()
+    assert not page.exception
+    assert done == ([click] if role == "kept" else [])
+
+
+def test_who_lost_the_role_since_the_button_was_drawn_gets_no_file_of_new_strips(
+    open_page: Any, made_data: Manifest, secrets: Path, made_on_click: dict[str, Callable[[], Any]]
+) -> None:
+    upload = ("a.png", (made_data.root / made_data.patches[0].image).read_bytes(), "image/png")
+    wrong = ("b.png", b"no image", "image/png")
+    page = open_page("new", **person("ida@mill.example"))
+    page.file_uploader[0].set_value([upload, wrong]).run()
+    page.run()
+    with ThreadPoolExecutor(1) as thread:
+        for kind, name in ((".csv", "a.png"), ("_not_taken.csv", "b.png"), (".html", "b.png")):
+            content = thread.submit(made_on_click.pop(f"new_strips{kind}")).result()
+            assert name in (content if isinstance(content, str) else content.decode())
+        assert made_on_click.keys() == {"new_strips.pdf"}
+    page.run()
+    take_away(secrets, "inspector")
+    refuses(made_on_click, "new_strips.csv", "new_strips_not_taken.csv", "new_strips.pdf", "new_strips.html")
+
+
+def refuses(made_on_click: dict[str, Callable[[], Any]], *files: str) -> None:
+    assert made_on_click.keys() == set(files)
+    with ThreadPoolExecutor(1) as thread:
+        for make in made_on_click.values():
+            with pytest.raises(PermissionError, match="Your role lets you look, but not take files away"):
+                thread.submit(make).result()
+
+
+def test_all_verdicts_are_a_file_for_who_may_take_files_away(
+    open_page: Any, secrets: Path, tmp_path: Path, made_on_click: dict[str, Callable[[], Any]]
+) -> None:
+    seen = Seen("strip03_0", "strip03", "a" * 64, 0, "", None, (), blind=True)
+    open_store(str(tmp_path / "verdicts.sqlite")).append(
+        Verdict(Kind.AGREE, "björn", datetime.now(UTC), seen)
+    )
+    page = open_page("overview", **person("vera@mill.example"))
+    assert "Your role lets you look, but not take files away" in words(page)
+    assert not made_on_click
+    open_page("overview", **person("ida@mill.example"))
+    with ThreadPoolExecutor(1) as thread:
+        assert '"björn","agree"' in thread.submit(made_on_click["verdicts.csv"]).result().decode()
+    take_away(secrets, "inspector")
+    refuses(made_on_click, "verdicts.csv")
+
+
+@pytest.mark.parametrize("at", ["queue", "strip"])
+def test_who_lost_the_role_since_the_button_was_drawn_gets_no_report(
+    open_page: Any, secrets: Path, at: str
+) -> None:
+    for role in ("kept", "taken away"):
+        page = open_page(at if at == "queue" else "", **person("ida@mill.example"))
+        if role == "taken away":
+            take_away(secrets, "inspector")
+        page.button(key="report html").click().run()
+        assert not page.exception
+        saves = [one.proto.label for one in page.get("download_button")]
+        assert any(label.startswith("Save ") for label in saves) == (role == "kept")
 
 
 def test_a_path_elsewhere_is_told_by_its_name_alone() -> None:

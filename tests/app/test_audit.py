@@ -2,6 +2,10 @@
 
 import csv
 import io
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +29,7 @@ from severstal_xai.errors import InputError
 from severstal_xai.manifest import Manifest, Patch, read_manifest
 from severstal_xai.rle import decode_rle, encode_rle, join_rle, part_columns
 
+ROOT = Path(__file__).resolve().parents[2]
 NOON = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -32,7 +37,7 @@ def judge(
     patch: Patch, kind: Kind, reader: str = "anna", label: int | None = None, note: str = ""
 ) -> Verdict:
     seen = Seen(
-        patch.patch, patch.strip, patch.image_sha256, patch.label, patch.mask_sha256, None, None, blind=True
+        patch.patch, patch.strip, patch.image_sha256, patch.label, patch.mask_sha256, None, (), blind=True
     )
     return Verdict(kind, reader, NOON, seen, label, note)
 
@@ -329,13 +334,31 @@ def test_the_command_verifies_notes_and_compares(
     assert "6 records, the chain holds, which holds the noted one" in capsys.readouterr().out
     assert main(["verify", "--head", "f" * 64]) == 1
     assert "has the noted hash" in capsys.readouterr().out
+    assert main(["backup", "--output", str(tmp_path / "copy.sqlite")]) == 0
+    assert f"copy.sqlite: {last.number} records, the chain holds" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"copy.sqlite: is there already, expected a new file"):
+        main(["backup", "--output", str(tmp_path / "copy.sqlite")])
     assert main(["agreement"]) == 0
     assert "| anna and björn | verdict | 3 | 100.0% | not defined |" in capsys.readouterr().out
     store.close()
+    spoil(tmp_path / "verdicts.sqlite", "UPDATE verdicts SET kind = 'unsure' WHERE number = 3")
+    command = [sys.executable, "-m", "app.audit", "verify"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert ended.stdout.startswith(f"{address}: record 3 was altered")
     with pytest.raises(InputError, match="--head 'x', expected 64 hexadecimal digits"):
         main(["verify", "--head", "x"])
     for wrong in ([], ["undo"], ["verify", "--nothing"]):
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as stopped:
             main(wrong)
-        assert ended.value.code == 2
+        assert stopped.value.code == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def spoil(path: Path, statement: str) -> None:
+    """Change a store with SQLite's own tools, in which its triggers are no bar."""
+    with closing(sqlite3.connect(path)) as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute(statement)
+        connection.commit()

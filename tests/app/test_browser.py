@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
+from app.verdicts.readings import LOT, is_drawn
 from explain.explainer import Explainer
 from explain.methods import METHODS
 from severstal_xai.checkpoint import ModelCard, load_checkpoint, save_checkpoint
@@ -22,6 +23,7 @@ from severstal_xai.manifest import Manifest
 from severstal_xai.model import build_classifier
 from severstal_xai.overlay import heat_colours
 from severstal_xai.strips import PATCH_SIZE
+from tests.app.hands import choose, patient
 
 Start = Callable[[Path, Path, Path], AbstractContextManager[str]]
 QUICK = "method=grad_cam&compare=none"
@@ -40,16 +42,6 @@ def wait_for_pictures(page: Page, name: str, *methods: str) -> None:
     expect(page.get_by_role("heading", name=f"Patch {name}", exact=False)).to_be_visible()
     for method in methods or ("Grad-CAM", "SISE"):
         expect(page.get_by_alt_text(f"Patch {name} with the heat of {method}", exact=False)).to_be_visible()
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    # What moves shuts a list: the page as its last run ends and takes away what is stale, and a click at the edge, which scrolls.
-    page.locator("[data-test-script-state=notRunning]").wait_for()
-    page.wait_for_timeout(500)
-    box = page.get_by_role("combobox", name=label)
-    box.evaluate("box => box.scrollIntoView({block: 'center'})")
-    box.click()
-    page.get_by_role("option", name=option, exact=True).click()
 
 
 def stage(page: Page, title: str) -> Locator:
@@ -137,7 +129,10 @@ def test_who_clicks_a_window_of_a_strip_gets_its_patch_and_finds_back(page: Page
     page.go_forward()
     expect(page.get_by_role("heading", name="Strip strip33")).to_be_visible()
     page.get_by_role("link", name="Review queue").click()
-    expect(page.get_by_role("heading", name="5 patches of 20")).to_be_visible()
+    expect(page.get_by_role("heading", name="1 patch of 20")).to_be_visible()  # narrowed as before: class 3
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Strip", exact=True).click(button="middle")
+    expect(opened.value.get_by_role("heading", name="Strip strip33")).to_be_visible()
 
 
 def test_a_shared_address_shows_its_patch_with_the_outline_on_the_defect(
@@ -172,6 +167,12 @@ def test_heat_lies_on_the_defect_and_opacity_asks_nothing_of_the_server(
     grad_cam, sise = seen(stage(page, "Grad-CAM")), seen(stage(page, "SISE"))
     set_opacity(page, "Home")
     bare = seen(stage(page, "Grad-CAM"))
+    set_opacity(page, "End")
+    heat = page.get_by_role("checkbox", name="Heat")
+    heat.uncheck()
+    assert np.array_equal(seen(stage(page, "Grad-CAM")), bare), "the image alone"
+    heat.check()
+    assert np.array_equal(seen(stage(page, "Grad-CAM")), grad_cam), "as opaque as before"
     assert len(sent) == before
 
     assert alike(bare[:, :, 0], made_data.read_image(made_data.find("strip33_0"))) > 0.98
@@ -220,6 +221,64 @@ def test_a_key_that_leads_away_takes_the_note_along_and_each_page_is_one_step_ba
     expect(page.get_by_role("textbox", name="Note")).to_have_value("half a note")
 
 
+def test_the_name_outlives_a_page_that_is_loaded_anew_but_not_its_tab(page: Page, address: str) -> None:
+    where = f"{address}/patch?patch=strip13_0&{QUICK}"
+    page.goto(where)
+    name = page.get_by_role("textbox", name="Your name")
+    name.fill("Anna")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("radio", name="unsure")).to_be_visible()
+    page.reload()
+    expect(name).to_have_value("Anna")
+    expect(page.get_by_role("radio", name="unsure")).to_be_visible()
+    name.fill("")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("To judge, write your name.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("To judge, write your name.")).to_be_visible()
+    name.fill("Ben")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("radio", name="unsure")).to_be_visible()
+    other = page.context.new_page()
+    other.goto(where)
+    expect(other.get_by_text("To judge, write your name.")).to_be_visible()
+
+
+def test_who_reads_a_patch_second_sees_what_the_first_said_once_both_have_judged(
+    page: Page, browser: Browser, address: str
+) -> None:
+    drawn = "strip22_0"
+    assert is_drawn(drawn, LOT)
+    where = f"{address}/patch?patch={drawn}&{QUICK}"
+    come_to_judge(page, where, "Anna")
+    judge(page, "not a defect", "Anna")
+    other = browser.new_context()
+    try:
+        second = patient(other.new_page())
+        come_to_judge(second, where, "Ben")
+        expect(second.get_by_text("This patch is read twice")).to_be_visible()
+        assert "Anna" not in second.content()
+        judge(second, "agrees", "Ben")
+        expect(second.get_by_text("Anna, 20")).to_contain_text("not a defect")
+        page.reload()
+        expect(page.get_by_text("Ben, 20")).to_contain_text("agrees")
+    finally:
+        other.close()
+
+
+def come_to_judge(page: Page, where: str, name: str) -> None:
+    page.goto(where)
+    page.get_by_role("textbox", name="Your name").fill(name)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("radio", name="unsure")).to_be_visible()
+
+
+def judge(page: Page, verdict: str, name: str) -> None:
+    page.get_by_role("radio", name=verdict).click()
+    page.get_by_role("button", name="Save verdict").click()
+    expect(page.get_by_text(f"{name}, 20")).to_contain_text(verdict)
+
+
 def test_the_pictures_zoom_and_move_together(page: Page, address: str, made_data: Manifest) -> None:
     visit(page, address, "strip33_0")
     page.get_by_label("Marked defect").uncheck()
@@ -238,6 +297,57 @@ def test_the_pictures_zoom_and_move_together(page: Page, address: str, made_data
     assert shown[PATCH_SIZE // 2, PATCH_SIZE // 2] in grey[middle - 1 : middle + 2, middle - 1 : middle + 2]
     page.get_by_role("button", name="Whole patch").click()
     assert alike(seen(picture)[:, :, 0], grey) > 0.98
+
+
+def test_after_a_click_the_wheel_zooms_where_the_mouse_is_and_a_drag_moves_the_pictures(
+    page: Page, address: str, made_data: Manifest
+) -> None:
+    page.goto(f"{address}/patch?patch=strip33_0&{QUICK}")
+    wait_for_pictures(page, "strip33_0", "Grad-CAM")
+    page.get_by_label("Marked defect").uncheck()
+    picture = stage(page, "Image")
+    place_on(picture, 0.25, 0.75)
+    page.mouse.wheel(0, -100)
+    page.wait_for_timeout(500)
+    assert views(page) == [(1, 0, 0)] * 2, "until then the wheel is the page's"
+
+    x, y = place_on(picture, 0.25, 0.75)
+    page.mouse.click(x, y)
+    # A factor of e for 300 of the page's pixels; Playwright counts the screen's, of which two make one (`device_scale_factor`).
+    page.mouse.wheel(0, -2 * 300 * np.log(2))
+    expect(page.get_by_text("2\u00d7", exact=True)).to_be_visible()
+    for view in views(
+        page
+    ):  # what lay at a quarter of the whole lies at a quarter of the half, and so for the rows
+        assert np.allclose(view, (2, 0.25 - 0.25 / 2, 0.75 - 0.75 / 2), atol=0.002)
+    grey = made_data.read_image(made_data.find("strip33_0"))
+    part = grey[96 : 96 + PATCH_SIZE // 2, 32 : 32 + PATCH_SIZE // 2]
+    assert alike(seen(picture)[:, :, 0], part.repeat(2, axis=0).repeat(2, axis=1)) > 0.95
+
+    width = picture.evaluate("stage => stage.clientWidth")
+    page.mouse.down()
+    page.mouse.move(x - width / 8, y + width / 4, steps=5)
+    page.mouse.up()
+    page.mouse.move(x, y)  # no longer held: it moves nothing
+    for view in views(page):  # as many pixels of the screen are half as much of the patch
+        assert np.allclose(view, (2, 0.125 + 1 / 16, 0.375 - 1 / 8), atol=0.005)
+
+
+def place_on(picture: Locator, across: float, down: float) -> tuple[float, float]:
+    """Put the mouse onto a picture, at a share of its width and height; return where that is."""
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    assert box is not None
+    x, y = box["x"] + across * box["width"], box["y"] + down * box["height"]
+    picture.page.mouse.move(x, y)
+    return x, y
+
+
+def views(page: Page) -> list[tuple[float, float, float]]:
+    """How far each picture is zoomed, and the share of the patch that lies left of it and above it."""
+    transforms = page.locator(".stack").evaluate_all("stacks => stacks.map(stack => stack.style.transform)")
+    found = [re.fullmatch(r"scale\((.*)\) translate\((.*)%, (.*)%\)", transform) for transform in transforms]
+    return [(float(one[1]), -float(one[2]) / 100, -float(one[3]) / 100) for one in found if one]
 
 
 def test_another_class_to_explain_has_its_own_heat(page: Page, address: str) -> None:
@@ -347,6 +457,7 @@ def test_a_first_map_comes_and_sharpens_under_what_the_user_has_set_and_another_
 
     page.goto(f"{slow_address}/patch?patch=strip43_0&effort=paper&compare=none")
     expect(page.get_by_alt_text("Patch strip43_0 with a first heat of SISE", exact=False)).to_be_visible()
+    expect(page.get_by_text(re.compile(r"of at most [\d,]+ steps, at most about .+ left\."))).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("cancelled, from")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)

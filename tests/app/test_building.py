@@ -1,5 +1,6 @@
-"""The demo at one click: the job, with commands that stand in for the real ones, its page, and a browser with the real last one."""
+"""The demo at one click: the job, with commands that stand in for the real ones, its page, and a browser with the real ones."""
 
+import json
 import os
 import shutil
 import signal
@@ -13,9 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import psutil
 import pytest
 import streamlit as st
+import yaml
 from filelock import FileLock
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
@@ -25,10 +29,12 @@ from app.demo.building import AtWork, Broken, Building, Idle, Reached, State, Wh
 from app.demo.steps import STEPS, is_whole
 from app.folders import folders_from
 from app.verdicts.address import VARIABLE
-from severstal_xai.manifest import Manifest
+from data_prep.verify import find_problems
+from severstal_xai.imaging import PATCH_SHAPE
+from severstal_xai.manifest import Manifest, Split, read_manifest
+from tests.app.hands import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
 STAND_IN = """
 import dataclasses, sys
 from app.demo import __main__ as command, steps
@@ -274,7 +280,6 @@ def test_the_page_says_what_failed_and_offers_to_try_again(
 @contextmanager
 def served(home: Path, log: Path) -> Iterator[str]:
     """The inspector as it is started in a project's folder, with no folders named."""
-    shutil.copytree(ROOT / ".streamlit", home / ".streamlit")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{probe.getsockname()[1]}"
@@ -301,25 +306,50 @@ def answers(address: str) -> bool:
     return True
 
 
-def test_one_click_goes_on_with_a_half_demo_until_the_page_shows_it(
-    page: Page, tmp_path: Path, made_data: Manifest, planted_run: Path
+SMALLER = {
+    "synthesize.yaml": {"strips": 20, "shares": {"none": 4, "1": 8, "2": 8, "3": 8, "4": 8}},
+    "data_prep.yaml": {},
+    "training.yaml": {"epochs": 1, "patches_per_class": 2},
+    "explain.yaml": {"methods": "grad_cam"},
+}
+"""What makes the demo's settings a matter of seconds, by their files."""
+
+
+def test_one_click_in_an_empty_folder_builds_the_demo_until_the_page_shows_it(
+    page: Page, tmp_path: Path
 ) -> None:
-    """The real commands: of the demo's four steps three were done before, and the last one is done in earnest."""
+    """All four steps by the real commands, with less of everything."""
     home = tmp_path / "home"
-    shutil.copytree(made_data.root, home / "demo/patches")
-    shutil.copytree(planted_run, home / "demo/run")
-    for step in STEPS[:3]:
-        (home / step.result).parent.mkdir(exist_ok=True)
-        (home / step.result).touch()
-    settings = (ROOT / "configs/demo/explain.yaml").read_text()
     (home / "configs/demo").mkdir(parents=True)
-    (home / "configs/demo/explain.yaml").write_text(settings.replace("sise,grad_cam", "grad_cam"))
+    for name, smaller in SMALLER.items():
+        settings = yaml.safe_load((ROOT / "configs/demo" / name).read_text())
+        (home / "configs/demo" / name).write_text(yaml.safe_dump(settings | smaller))
     with served(home, tmp_path / "log.txt") as address:
         page.goto(f"{address}/queue")
-        page.get_by_role("button", name="Go on building the demo").click()
-        expect(page.get_by_text("Step 4 of 4: explain test patches", exact=False)).to_be_visible()
+        page.get_by_role("button", name="Build the demo").click()
+        expect(page.get_by_text("Step 1 of 4: make synthetic strips", exact=False)).to_be_visible()
         page.reload()
         expect(page.get_by_role("button", name="Cancel")).to_be_visible()
-        expect(page.get_by_role("heading", name="5 patches of 20")).to_be_visible()
+        expect(page.get_by_text("Step 3 of 4: train a small network", exact=False)).to_be_visible()
+        expect(page.get_by_role("heading", name="patches of")).to_be_visible()
+        tested = read_manifest(home / "demo/patches").of_split(Split.TEST)
+        expect(page.get_by_role("heading", name=f"{len(tested)} patches of")).to_be_visible()
     assert is_whole(home)
-    assert len(list((home / "demo/run/maps/grad_cam").glob("*.npy"))) == 5
+    assert_the_steps_agree(home / "demo")
+
+
+def assert_the_steps_agree(demo: Path) -> None:
+    """Strips, patches, a trained network, maps: each step's files hold what the one before wrote, and all of it."""
+    manifest = read_manifest(demo / "patches")
+    assert not list(find_problems(manifest))
+    assert {patch.split for patch in manifest.patches} == set(Split)
+    scores = json.loads((demo / "run/scores.json").read_text())
+    assert scores["data_checksum"] == manifest.checksum
+    judged = {patch.patch for split in (Split.VALIDATION, Split.TEST) for patch in manifest.of_split(split)}
+    assert set(pd.read_parquet(demo / "run/predictions.parquet")["patch"]) == judged
+    tested = {patch.patch: patch.label for patch in manifest.of_split(Split.TEST)}
+    maps = {path.stem: np.load(path) for path in (demo / "run/maps/grad_cam").glob("*.npy")}
+    assert sorted(tested[name] for name in maps) == sorted(set(tested.values())), "one of each class"
+    for saliency in maps.values():
+        assert saliency.shape == PATCH_SHAPE
+        assert np.isfinite(saliency).all()

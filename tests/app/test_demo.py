@@ -7,6 +7,7 @@ import pytest
 from app.demo import __main__ as demo
 from app.demo import steps
 from app.demo.steps import STEPS, Step, command_of, do_step, is_whole
+from severstal_xai.command import CONFIGS
 from severstal_xai.errors import InputError
 
 NONE = Step("do it", ("no_such_module",), Path("result"), 1)
@@ -62,3 +63,9 @@ def test_the_demo_is_whole_when_each_of_its_steps_is_done(tmp_path: Path) -> Non
         (tmp_path / step.result).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / step.result).touch()
     assert is_whole(tmp_path)
+
+
+def test_its_steps_use_the_demos_settings_and_write_what_is_looked_for() -> None:
+    for step in STEPS:
+        assert (CONFIGS.parent / step.command[step.command.index("--config") + 1]).is_file()
+        assert step.result.parts[0] == "demo"

@@ -16,7 +16,18 @@ from hypothesis import strategies as st
 from torch import nn
 
 from app.asking.catalogue import CATALOGUE, EFFORTS, request_for
-from app.asking.explanations import Failed, Finished, Found, Outcome, Passed, Request, Stage, Tell, explain
+from app.asking.explanations import (
+    Event,
+    Failed,
+    Finished,
+    Found,
+    Outcome,
+    Passed,
+    Request,
+    Stage,
+    Tell,
+    explain,
+)
 from app.jobs import Cancelled, Jobs, Queued, Running, Wish, turn_order
 from explain.engines import choose_engine
 from explain.methods import METHODS
@@ -353,11 +364,12 @@ def traces(model: nn.Module) -> list[object]:
 
 def test_every_method_is_in_the_catalogue_and_can_be_asked_for() -> None:
     assert CATALOGUE.keys() == METHODS.keys()
-    assert {name for name, method in CATALOGUE.items() if method.efforts} == {"sise"}
-    for name in METHODS:
-        for effort in EFFORTS:
-            made = request_for(name, effort, 1, "weights", "image")
-            METHODS[name](**dict(made.settings))
+    for name, method in METHODS.items():
+        made = [
+            method(**dict(request_for(name, effort, 1, "weights", "image").settings)) for effort in EFFORTS
+        ]
+        assert made[-1] == method(), "the paper's effort is the method as it is"
+        assert len(set(made)) in {1, len(EFFORTS)}
 
 
 @pytest.mark.parametrize("effort", list(EFFORTS))
@@ -366,7 +378,7 @@ def test_the_map_that_sharpens_ends_in_the_bytes_of_the_one_made_at_once(
 ) -> None:
     events: list[object] = []
     made = explain(request_for("sise", effort, 2, "weights", "image"), model, GREY, events.append)
-    alone = METHODS["sise"](budget=EFFORTS[effort].budget)
+    alone = METHODS["sise"](budget={"fast": 0.2, "balanced": 0.8, "paper": 1.0}[effort])
     image = torch.from_numpy(model_input(GREY))
     expected = alone(model, image[None], torch.tensor([2]))[0].numpy()
     assert isinstance(made, Found)
@@ -420,6 +432,71 @@ def test_a_cancelled_explanation_leaves_no_trace_in_the_model(
     jobs.cancel("one", one)
     assert jobs.wait_until_idle(PATIENCE)
     assert isinstance(jobs.state("one", one), Cancelled)
+    assert traces(model) == before
+
+
+BATCHES = [Passed(done, 50) for done in (8, 16, 24, 32, 40, 48, 50)]
+"""What integrated gradients and SmoothGrad tell."""
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "smooth_grad"])
+def test_another_visitor_s_quick_question_gets_through_between_two_batches_of_gradients(
+    model: nn.Module, open_jobs: Callable[..., Jobs], method: str
+) -> None:
+    jobs = open_jobs(slice_seconds=0.0)
+    ended: list[str] = []
+
+    events: list[object] = []
+    quick, slow = (request_for(name, "paper", 1, "weights", "image") for name in ("grad_cam", method))
+
+    def work_quickly(tell: Tell) -> Outcome:
+        outcome = explain(quick, model, GREY, tell)
+        ended.append("grad_cam")
+        return outcome
+
+    def work(tell: Tell) -> Outcome:
+        def told(event: Event) -> None:
+            events.append(event)
+            if event == BATCHES[1]:
+                jobs.watch("other", [Wish(quick, work_quickly)])
+            tell(event)
+
+        outcome = explain(slow, model, GREY, told)
+        ended.append(method)
+        return outcome
+
+    jobs.watch("one", [Wish(slow, work)])
+    assert jobs.wait_until_idle(PATIENCE)
+    assert ended == ["grad_cam", method]
+    assert events == [Stage.LOOKING, *BATCHES]
+    image = torch.from_numpy(model_input(GREY))[None]
+    found = jobs.state("one", slow)
+    assert isinstance(found, Found)
+    assert found.saliency.tobytes() == METHODS[method]()(model, image, torch.tensor([1]))[0].numpy().tobytes()
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "smooth_grad"])
+def test_gradients_that_are_cancelled_end_with_their_batch_and_leave_no_trace_in_the_model(
+    model: nn.Module, open_jobs: Callable[..., Jobs], method: str
+) -> None:
+    one = request_for(method, "paper", 1, "weights", "image")
+    before = traces(model)
+    jobs = open_jobs()
+    events: list[object] = []
+
+    def work(tell: Tell) -> Outcome:
+        def told(event: Event) -> None:
+            events.append(event)
+            if event == BATCHES[2]:
+                jobs.cancel("one", one)
+            tell(event)
+
+        return explain(one, model, GREY, told)
+
+    jobs.watch("one", [Wish(one, work)])
+    assert jobs.wait_until_idle(PATIENCE)
+    assert jobs.state("one", one) == Cancelled(None)
+    assert events == [Stage.LOOKING, *BATCHES[:3]]
     assert traces(model) == before
 
 

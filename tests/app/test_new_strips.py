@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import streamlit as st
-from PIL import Image
+import yaml
+from PIL import ExifTags, Image
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -24,6 +25,7 @@ from app import loading
 from app.new_strips.answers import Answer, Answers, most_suspicious
 from app.new_strips.images import NewImage, Refused, grey_of, parts, read_new
 from app.new_strips.reports import Asker, Told, image_report, list_report
+from app.new_strips.strip_view import strip_in_words
 from app.new_strips.tables import Listed, as_frame, flagged_in_words, most_suspicious_first, results_csv
 from app.new_strips.uploads import Uploads, UploadShelf
 from app.new_strips.watch import EVERY, STILL, Watch
@@ -34,7 +36,7 @@ from explain.methods import METHODS
 from severstal_xai.bootstrap import Measure
 from severstal_xai.errors import InputError
 from severstal_xai.files import sha256
-from severstal_xai.imaging import STRIP_SHAPE, encode_png
+from severstal_xai.imaging import BLACK_LEVEL, PATCH_SHAPE, STRIP_SHAPE, NoSteel, encode_png, no_steel
 from severstal_xai.operating_point import ClassPoint, Costs, Expected, OperatingPoint, Review
 from severstal_xai.strips import PATCH_SIZE
 
@@ -70,19 +72,45 @@ def png_of(image: Image.Image) -> bytes:
     return content.getvalue()
 
 
+def turned(grey: np.ndarray, orientation: int, kind: str = "JPEG") -> bytes:
+    """A picture of which its file says that it is to be turned."""
+    content, exif = io.BytesIO(), Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(grey).save(content, kind, exif=exif)
+    return content.getvalue()
+
+
+def film(*greys: np.ndarray) -> bytes:
+    first, *others = map(Image.fromarray, greys)
+    content = io.BytesIO()
+    first.save(content, "PNG", save_all=True, append_images=others)
+    return content.getvalue()
+
+
 GOOD = encode_png(steel(2))
 SOUND = encode_png(steel(seed=1))
 
 WRONG = {
-    "words.jpg": (b"this is a text", "not an image, expected a JPEG or PNG file"),
+    "words.jpg": (b"this is a text", "neither a JPEG nor a PNG file by its content"),
     "low.png": (encode_png(steel()[:250]), "image of 1600 x 250 pixels"),
     "cut.jpg": (jpeg(steel(seed=2))[:20_000], "damaged image file"),
-    "deep.png": (png_of(Image.new("I;16", (1600, 256))), "mode I;16, expected 8-bit grey or RGB"),
-    "clear.png": (png_of(Image.new("RGBA", (1600, 256))), "mode RGBA, expected 8-bit grey or RGB"),
+    "deep.png": (png_of(Image.new("I;16", (1600, 256))), "image in 16-bit grey, expected 8-bit grey or RGB"),
+    "clear.png": (
+        png_of(Image.new("RGBA", (1600, 256))),
+        "image in RGB with transparency, expected 8-bit grey or RGB",
+    ),
     "strip.bmp": (GOOD, "ends in '.bmp', expected one of .jpeg, .jpg, .png"),
     "bomb.png": (png_of(Image.new("L", (30_000, 30_000))), "image of 30000 x 30000 pixels"),
     "a:b.png": (GOOD, "expected a plain file name, without folders"),
-    "nothing.png": (b"", "not an image"),
+    "nothing.png": (b"", "empty file, expected a JPEG or a PNG"),
+    "strip": (GOOD, "has no ending, expected one of .jpeg, .jpg, .png"),
+    "on its side.jpg": (
+        turned(np.rot90(steel(2)), 6),
+        "is to be turned by 90° (EXIF orientation 6), expected one that is saved",
+    ),
+    "head down.jpg": (turned(steel(2), 3), "is to be turned by 180°"),
+    "head down.png": (turned(steel(2), 3, "PNG"), "is to be turned by 180°"),
+    "film.png": (film(steel(2), steel(3)), "file of 2 pictures (an animation), expected one"),
 }
 """Files by name: the content, and what the reason must say."""
 
@@ -98,6 +126,7 @@ def test_a_wrong_file_is_refused_with_the_reason(name: str) -> None:
 def test_a_png_called_jpg_is_taken_by_its_content_and_a_strip_has_the_windows_that_the_data_is_cut_at() -> (
     None
 ):
+    assert read_new("upright.jpg", turned(steel(2), 1)).is_strip
     image = read_new("a.jpg", GOOD)
     assert (image.is_strip, image.stem, image.sha256) == (True, "a", sha256(GOOD))
     assert [window.x for window in image.windows] == [32, 288, 544, 800, 1056, 1312]
@@ -352,7 +381,7 @@ def point(*thresholds: float) -> OperatingPoint:
     return OperatingPoint("w", Costs((1.0,) * 4, (1.0,) * 4, None), classes, review, review)
 
 
-def entry(name: str, *windows: tuple[float, ...]) -> Listed:
+def entry(name: str, *windows: tuple[float, ...] | NoSteel) -> Listed:
     image = NewImage(name, sha256(name.encode()), len(windows) == 6, "")
     return Listed("upload", True, image, Answer(WHEN, windows) if windows else None)
 
@@ -378,7 +407,11 @@ def test_the_list_names_the_window_the_answer_there_and_all_that_is_flagged() ->
     frame = as_frame([strip, entry("u.png")], thresholds)
     first = frame.iloc[0].to_dict()
     assert [first[name] for name in ("window", "answer", "defect")] == [2, "3 · scratches and scabs", 0.9]
-    assert first["flagged"] == "1 in window 3; 3 in windows 2 and 6"
+    assert first["flagged"] == "1 in 3; 3 in 2, 6"
+    assert strip.answer
+    assert flagged_in_words(strip.answer, thresholds) == "1 in window 3; 3 in windows 2 and 6"
+    worst = entry("w.png", *[(0.1, 0.0, 0.0, 0.5, 0.4)] * 5, SCAB)
+    assert as_frame([worst], point(0.5, 0.5, 0.5, 0.4))["flagged"][0] == "3 in all; 4 in 1-5"
     assert frame["window"].isna().tolist() == [False, True]
     assert flagged_in_words(Answer(WHEN, (CALM,)), thresholds) == ""
     assert as_frame([], None).empty
@@ -404,6 +437,65 @@ def test_the_results_have_a_row_a_window_or_a_row_that_waits_and_run_no_formula(
     assert {row["weights_sha256"] for row in rows} == {"beef"}
     assert {row["asked"] for row in rows} == {"2026-11-28T07:30:00.000000+00:00"}
     assert {row["sha256"] for row in rows} == {sha256(b"=a.png"), sha256(b"p.png")}
+
+
+def test_a_picture_without_steel_is_known_by_data_preparation_s_rule_or_by_its_one_grey_value() -> None:
+    written = yaml.safe_load((Path(MAIN).parents[1] / "configs/data_prep.yaml").read_text())
+    assert written["black_level"] == BLACK_LEVEL
+    black, white = np.zeros((256, 256), np.uint8), np.full((256, 256), 255, np.uint8)
+    assert (no_steel(black), no_steel(white)) == (NoSteel.BLACK, NoSteel.BLANK)
+    black[:128] = 1  # a mean of 0.5, which data preparation keeps
+    assert no_steel(black) is None
+    black[0, 0] = 0
+    assert no_steel(black) is NoSteel.BLACK
+    white[0, :65] = 0  # of 65,536 pixels 65.536 are a thousandth
+    assert no_steel(white) is NoSteel.BLANK
+    white[0, 65] = 0
+    assert no_steel(white) is None
+
+
+def test_windows_without_steel_are_not_flagged_and_said_to_be_so_in_the_list_the_csv_and_the_reports() -> (
+    None
+):
+    thresholds = point(0.0, 0.5, 0.5, 0.5)
+    part = entry("s.png", NoSteel.BLACK, SCAB, CALM, NoSteel.BLANK, CALM, CALM)
+    none = entry("n.png", *[NoSteel.BLANK] * 6)
+    assert [one.image.name for one in most_suspicious_first([none, part], thresholds)] == ["s.png", "n.png"]
+    frame = as_frame([part, none], thresholds)
+    assert list(frame["remark"]) == [
+        "black: 1; blank: 4",
+        "blank: all",
+    ]
+    assert (frame["window"][0], frame["answer"][1], frame["flagged"][1]) == (2, "no steel to see", "")
+    assert frame["window"].isna().tolist() == frame["defect"].isna().tolist() == [False, True]
+    rows = list(csv.DictReader(io.StringIO(results_csv([part], thresholds, "beef"))))
+    assert [row["answer_name"] for row in rows][::3] == ["no steel to see: black", "no steel to see: blank"]
+    assert [row["answer"] for row in rows] == ["", "3", "0", "", "0", "0"]
+    assert {row[name] for row in rows[::3] for name in ("p0", "flagged", "weights_sha256", "asked")} == {""}
+    assert part.answer
+    assert none.answer
+    assert strip_in_words(part.answer, point(0.99, 1.0, 0.5, 1.0)) == (
+        "Of 4 windows that can be judged **1** is flagged for an inspector to look at: class 3 in window 2. "
+        "**No steel to see: window 1 is black, window 4 is blank.**"
+    )
+    assert strip_in_words(none.answer, None).startswith("**No steel to see: all windows are blank.**")
+    made = list_report(asker(None), WHEN, [part, none], [], lambda one: steel(1))
+    said = words_of(made)
+    assert "Images: 2, of them 1 with a defect" in said
+    assert "s.png: no steel to see: window 1 is black, window 4 is blank." in said
+    told = Told(part.image, "upload", steel(1), part.answer)
+    section = image_report(asker(None), WHEN, told, "SISE", {1: np.ones((256, 256), np.float32)}).sections[0]
+    for one in section.pictures:
+        hatched = np.asarray(Image.open(io.BytesIO(one.png)).convert("RGB"))
+        different = (hatched != steel(1)[..., None]).any(axis=(0, 2))
+        assert different[32:288].all(), "the window without steel is hatched"
+        assert different[800:1056].all()
+        assert not different[1056:].any()
+    assert [row[1] for row in section.tables[0].rows][::3] == [
+        "no steel to see: black",
+        "no steel to see: blank",
+    ]
+    assert to_pdf(made).startswith(b"%PDF")
 
 
 def test_nothing_is_asked_twice_and_who_comes_while_another_asks_looks_again() -> None:
@@ -570,12 +662,12 @@ def test_uploads_are_judged_by_the_model_the_most_suspicious_first_and_wrong_one
     assert shown["file"] == ["bad.png", "calm.png"]
     assert shown["window"][0] == 3
     assert shown["answer"] == ["3 · scratches and scabs", "0 · sound"]
-    assert shown["defect"][0] > 0.92
-    assert shown["defect"][1] == pytest.approx(1 / (np.e**2 + 4), abs=1e-4)
+    assert shown["defect"][0] > 92
+    assert shown["defect"][1] == pytest.approx(100 / (np.e**2 + 4), abs=0.05)
     said = dict(zip(table(page, 1)["file"], table(page, 1)["reason"], strict=True))
     assert said.keys() == {name for name, _ in wrong}
     assert all(WRONG[name][1] in reason for name, reason in said.items())
-    assert "8 files were not taken" in words(page)
+    assert f"{len(wrong)} files were not taken" in words(page)
     assert "2 images, 1 with a defect as the answer" in words(page)
 
 
@@ -601,6 +693,47 @@ def test_an_opened_upload_shows_its_windows_and_a_window_its_heat_without_ground
     page.button(key="Next new strip").click().run()
     assert dict(page.query_params) == {"upload": sha256(SOUND)}
     assert "New strip calm" in words(page)
+
+
+def test_of_black_and_white_uploads_the_model_is_asked_nothing(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    ask = loading.ask
+
+    def noted(model: Any, grey: np.ndarray) -> tuple[float, ...]:
+        asked.append(float(grey.mean()))
+        return ask(model, grey)
+
+    monkeypatch.setattr(loading, "ask", noted)
+    half = steel(5)
+    half[:, :544] = 0
+    black, white = (
+        encode_png(np.zeros(STRIP_SHAPE, np.uint8)),
+        encode_png(np.full(PATCH_SHAPE, 255, np.uint8)),
+    )
+    page = upload(open_page(), ("black.png", black), ("white.png", white), ("half.png", encode_png(half)))
+    assert len(asked) == 4
+    assert min(asked) > 60
+    assert "3 images, 1 with a defect as the answer on a window, 3 with no steel to see on a window" in words(
+        page
+    )
+    assert table(page)["remark"][0] == "black: 1, 2"
+    page.query_params["upload"] = sha256(encode_png(half))
+    page.run()
+    until(page, lambda: count(page, "strip", "ready") == 4)
+    assert "Of 4 windows that can be judged the model finds a defect on **1**" in words(page)
+    assert len(re.findall(r'"seen": ?false', component(page, "strip"))) == 2
+    page.query_params["window"] = "1"
+    page.run()
+    assert "No steel to see: the window is black." in words(page)
+    assert re.search(r'"has_truth": ?false', component(page, "layers"))
+    page.query_params.clear()
+    page.query_params["upload"] = sha256(white)
+    page.run()
+    assert "No steel to see: the picture is blank." in words(page)
+    assert len(asked) == 4
+    assert not page.exception
 
 
 def test_a_patch_by_itself_is_one_window(open_page: Callable[..., AppTest]) -> None:

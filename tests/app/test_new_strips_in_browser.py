@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import FilePayload, Page, Position, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from severstal_xai.files import sha256
 from severstal_xai.imaging import STRIP_SHAPE, encode_png
+from tests.app.hands import at_rest, at_rest_as, click_row, patient
 
 Start = Callable[..., AbstractContextManager[str]]
-ROW, HEAD = 40, 37
-"""Heights in the table, in pixels."""
+ROW = 40
+"""Its height in the table, in pixels."""
 
 
 def steel(*bright: int, seed: int = 0) -> np.ndarray:
@@ -39,15 +40,6 @@ def downloaded(page: Page, button: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(file.value.path().read_text())))
 
 
-def click_row(page: Page, row: int) -> None:
-    """Click a row of the list; the table, a canvas, takes a click where it saw the mouse come to rest before."""
-    place = Position(x=240, y=HEAD + ROW * (row + 0.5))
-    table = page.get_by_test_id("stDataFrameResizable").first
-    table.hover(position=place)
-    page.wait_for_timeout(300)
-    table.click(position=place)
-
-
 def test_files_that_are_dropped_are_judged_opened_explained_and_downloaded(page: Page, address: str) -> None:
     good, calm = jpeg(steel(2)), encode_png(steel(seed=1))
     page.goto(f"{address}/new")
@@ -69,7 +61,7 @@ def test_files_that_are_dropped_are_judged_opened_explained_and_downloaded(page:
     expect(page.get_by_text("3 files were not taken")).to_be_visible()
     wrong = downloaded(page, "Files not taken (CSV)")
     assert [(row["file"], row["reason"].split(",")[0].partition(":")[0]) for row in wrong] == [
-        ("words.jpg", "not an image"),
+        ("words.jpg", "neither a JPEG nor a PNG file by its content"),
         ("low.png", "image of 1600 x 250 pixels (width x height)"),
         ("cut.jpg", "damaged image file"),
     ]
@@ -81,7 +73,7 @@ def test_files_that_are_dropped_are_judged_opened_explained_and_downloaded(page:
         page.get_by_role("button", name="Report (PDF)").click()
     assert report.value.path().read_bytes().startswith(b"%PDF")
 
-    click_row(page, 0)
+    click_row(page, 0, ROW)
     expect(page.get_by_role("heading", name="New strip good")).to_be_visible()
     assert page.url.endswith(f"/new?upload={sha256(good)}")
     expect(page.get_by_alt_text("Patch good_2 with the heat of Grad-CAM", exact=False)).to_be_visible()
@@ -99,7 +91,7 @@ def test_files_that_are_dropped_are_judged_opened_explained_and_downloaded(page:
 
 
 def test_a_watched_folder_is_followed_and_an_address_of_a_file_in_it_can_be_shared(
-    page: Page, start: Start, made_data: object, planted_run: Path, tmp_path: Path
+    page: Page, browser: Browser, start: Start, planted_run: Path, tmp_path: Path
 ) -> None:
     mill, nothing = tmp_path / "mill_7", tmp_path / "nothing"
     mill.mkdir()
@@ -120,7 +112,16 @@ def test_a_watched_folder_is_followed_and_an_address_of_a_file_in_it_can_be_shar
         expect(page.get_by_text("1 image, 1 with a defect as the answer")).to_be_visible()
         expect(page.get_by_text(str(tmp_path))).to_have_count(0)
 
-        click_row(page, 0)
+        click_row(page, 0, ROW)
         expect(page.get_by_text("Of 6 windows the model finds a defect on 2.")).to_be_visible()
         assert page.url.endswith("/new?strip=first.png")
-        expect(page.get_by_alt_text("Patch first_5 with the heat of Grad-CAM", exact=False)).to_be_visible()
+        heat = "Patch first_5 with the heat of Grad-CAM"
+        expect(page.get_by_alt_text(heat, exact=False)).to_be_visible()
+        first, other = at_rest(page), browser.new_context(viewport=page.viewport_size)
+        try:
+            theirs = patient(other.new_page())
+            theirs.goto(page.url)
+            expect(theirs.get_by_alt_text(heat, exact=False)).to_be_visible()
+            assert at_rest_as(theirs, first) == first
+        finally:
+            other.close()

@@ -1,22 +1,29 @@
-"""Every page asks no other machine for anything, and tells of no place on this one but the folders that it shows."""
+"""Every page asks no other machine for anything, none reaches it unasked, and it tells of no place on this one but the folders that it shows."""
 
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import urlopen
 
 import pandas as pd
 import psutil
 import pytest
 import streamlit as st
-from playwright.sync_api import ConsoleMessage, Dialog, Page, expect
+from playwright.sync_api import ConsoleMessage, Dialog, Page, ViewportSize, expect
 from streamlit.runtime.state.query_params_proxy import QueryParamsProxy
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app import loading
+from app.access.__main__ import SECRETS, InitSettings, init
+from app.access.guard import NO_ADDRESS
+from app.benchmark.served import served
 from app.review.query import Query, to_address
 from app.verdicts.address import VARIABLE
 from explain.methods import METHODS
@@ -36,6 +43,32 @@ NASTY = (
     "é\u202e\U0001f600 ![x](//evil) $x$ `",
 )
 PAGES_AT_LEAST = {"strip", "patch", "queue"}
+SCREENS = (ViewportSize(width=1366, height=768), ViewportSize(width=1920, height=1080))
+MAIN_CONTROLS = {
+    "": ("Previous", "Next", "Report"),
+    "patch": ("Previous", "Next", "Queue", "Its strip"),
+    "queue": ("Report", "Save or change"),
+    "new": ("Upload",),
+    "overview": (),
+}
+"""Buttons that are to be in sight as a page opens, by its address."""
+TOO_WIDE = """
+() => {
+  const deep = (root) => [...root.querySelectorAll("*")].flatMap((node) => [node, ...(node.shadowRoot ? deep(node.shadowRoot) : [])]);
+  const parts = [document.scrollingElement, ...document.querySelectorAll("[data-testid=stMain], [data-testid=stSidebarContent], .dvn-scroller")];
+  const wide = parts.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.className || one.tagName);
+  const says = (node) => [...node.childNodes].some((one) => one.nodeType === Node.TEXT_NODE && one.textContent.trim());
+  const isControl = (node) => node.matches("button, input:not([type=file]), a, [role=slider], [role=radio]");
+  const isCut = (node) => {
+    const box = node.getBoundingClientRect();
+    if (!node.checkVisibility({opacityProperty: true, visibilityProperty: true}) || box.width < 2 || box.height < 2) return false;
+    const isClipped = getComputedStyle(node).overflowX !== "visible" && node.scrollWidth > node.clientWidth + 1;
+    return (isControl(node) || says(node)) && (box.left < -1 || box.right > innerWidth + 1 || (says(node) && isClipped));
+  };
+  return [...wide, ...deep(document.body).filter(isCut).map((node) => node.outerHTML.slice(0, 200))];
+}
+"""
+"""What is wider than its place on the screen, or cut there."""
 
 
 # In the browser
@@ -44,9 +77,10 @@ PAGES_AT_LEAST = {"strip", "patch", "queue"}
 def pages_of(page: Page, address: str) -> list[str]:
     """The addresses of all pages that the navigation names."""
     page.goto(f"{address}/?method=grad_cam&compare=none")
-    links = page.get_by_test_id("stSidebarNavLink")
+    links = page.get_by_test_id("stSidebar").get_by_test_id("stPageLink-NavLink")
     expect(links.first).to_be_visible()
-    found = [str(link.get_attribute("href")) for link in links.all()]
+    named = [str(link.evaluate("link => link.href")).partition("?")[0] for link in links.all()]
+    found = list(dict.fromkeys(named))  # Streamlit keeps a second one of each for narrow windows
     assert {link.rpartition("/")[2] or "strip" for link in found} >= PAGES_AT_LEAST
     return found
 
@@ -66,7 +100,9 @@ def server_at(address: str) -> psutil.Process:
     )
 
 
-def test_no_page_asks_another_machine_nor_would_the_browser_let_it(page: Page, address: str) -> None:
+def test_each_page_fits_the_screen_and_asks_no_other_machine_nor_would_the_browser_let_it(
+    page: Page, address: str
+) -> None:
     """The fixture `page` holds each request and connection to 127.0.0.1, and `start` each call that the server's Python makes.
 
     Beside them stands the system's own list of the server's connections, which knows of calls that no Python makes.
@@ -84,6 +120,13 @@ def test_no_page_asks_another_machine_nor_would_the_browser_let_it(page: Page, a
         wait_until_drawn(page)
         ends = [end for one in server.net_connections("inet") for end in (one.laddr, one.raddr) if end]
         assert {end.ip for end in ends} == {"127.0.0.1"}
+        for screen in SCREENS:
+            page.set_viewport_size(screen)
+            for name in MAIN_CONTROLS[urlsplit(link).path.strip("/")]:
+                button = page.get_by_role("button", name=name).filter(visible=True).first
+                expect(button).to_be_in_viewport(ratio=1)
+            page.wait_for_timeout(300)
+            assert page.evaluate(TOO_WIDE) == [], (link, screen)
     assert not refused
     asked = page.evaluate(
         "fetch('http://192.0.2.1/').then(() => 'asked', error => String(error))"
@@ -109,11 +152,74 @@ def test_html_in_an_address_stays_text(page: Page, address: str) -> None:
     assert not alerts
 
 
+# Who reaches it
+
+
+@pytest.fixture
+def user_who_sets_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Streamlit finds no settings of this machine's user, and Python these files wherever it is started."""
+    for name in [name for name in os.environ if name.startswith("STREAMLIT_")]:
+        monkeypatch.delenv(name)
+    for name, value in (("HOME", str(tmp_path)), ("PYTHONPATH", str(ROOT)), ("OMP_NUM_THREADS", "1")):
+        monkeypatch.setenv(name, value)
+
+
+def listens_at(process: int) -> set[str]:
+    ends = psutil.Process(process).net_connections("inet")
+    return {one.laddr.ip for one in ends if one.status == "LISTEN"}
+
+
+@pytest.mark.usefixtures("user_who_sets_nothing")
+@pytest.mark.parametrize(
+    ("options", "expected"), [((), "127.0.0.1"), (("--server.address", "0.0.0.0"), "0.0.0.0")]
+)
+def test_started_in_any_folder_it_serves_this_computer_alone_unless_it_is_told_otherwise(
+    made_data: Manifest, planted_run: Path, tmp_path: Path, options: tuple[str, ...], expected: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with served(made_data.root, planted_run, tmp_path / "log.txt", *options, folder=elsewhere) as inspector:
+        assert listens_at(inspector.process) == {expected}
+
+
+@pytest.mark.usefixtures("user_who_sets_nothing")
+def test_where_no_address_is_set_it_serves_nobody_and_says_so_in_a_line(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "app", tmp_path / "app", ignore=shutil.ignore_patterns(".streamlit"))
+    quiet = ("--server.headless", "true", "--logger.hideWelcomeMessage", "true")
+    ended = subprocess.run(
+        [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", "0", *quiet],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (1, NO_ADDRESS + "\n")
+
+
+@pytest.mark.usefixtures("user_who_sets_nothing")
+def test_started_in_any_folder_it_lets_nobody_in_where_the_secrets_beside_it_say_so(
+    made_data: Manifest, planted_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "app", tmp_path / "app", ignore=shutil.ignore_patterns("secrets.toml"))
+    monkeypatch.setattr("app.benchmark.served.CONFIGS", tmp_path / "configs")
+    init(
+        InitSettings(
+            "http://127.0.0.1:9/.well-known/openid-configuration", "inspector", output=tmp_path / SECRETS
+        )
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with (
+        served(made_data.root, planted_run, tmp_path / "log.txt", folder=elsewhere) as inspector,
+        pytest.raises(HTTPError) as refused,
+    ):
+        urlopen(f"{inspector.address}/queue", timeout=60)
+    refused.value.close()
+    assert refused.value.code == 503  # closed: who has which role is not written into it yet
+
+
 # Without a browser
 
 
 EVERY_FIELD = Query(
-    split=Split.TRAIN, label=1, predicted=1, answer=None, low=0.1, high=0.9, flagged=True, verdict="any", text="a", reverse=True
+    split=Split.TRAIN, label=1, predicted=1, answer=None, low=0.1, high=0.9, margin_low=0.1, margin_high=0.9, flagged=True, verdict="any", text="a", reverse=True
 )  # fmt: skip
 """A query with every field in its address that has one value of another kind than the usual one; the rest is told by the pages."""
 

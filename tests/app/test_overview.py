@@ -1,9 +1,14 @@
 """The overview: what it says of a run, where its numbers lead, and that a run that is chosen is the one that all pages show."""
 
+import importlib
+import io
 import json
 import shutil
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,23 +21,32 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as hs
 from playwright.sync_api import Page, expect
+from streamlit.elements import spinner
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app import loading
+from app.audit import main as export
 from app.folders import runs_beside
+from app.overview import results
 from app.overview import verdicts as judging
-from app.overview.comparison import answers_compared
+from app.overview.comparison import answers_compared, explanations_in_words
+from app.overview.comparison import in_words as answers_in_words
 from app.overview.confusion import counts_of
+from app.overview.evidence import in_words as evidence_in_words
+from app.overview.evidence import shown_groups
 from app.overview.scores import in_words as scores_in_words
-from app.review.rows import with_verdicts
+from app.review.rows import FIRST_EVIDENCE, with_verdicts
 from app.verdicts.address import VARIABLE
 from app.verdicts.agreement import agreements
 from app.verdicts.readings import LOT, is_drawn, kinds_in_sight
 from app.verdicts.records import Entry, Kind, Seen, Verdict
 from app.verdicts.store import open_store
+from explain.compare import Comparison, Difference
 from explain.evaluation.controls import CONTROLS
-from explain.evaluation.evidence import groups_of
+from explain.evaluation.evidence import Group, count_groups, groups_of
 from explain.evaluation.files import EVIDENCE_FILE, write_evidence
 from explain.evaluation.per_patch import ROWS_FILE
 from explain.methods import METHODS
@@ -106,6 +120,9 @@ def evaluate(data: Manifest, run: Path, predicted: list[int], grad_cam: float) -
             "method": method,
             "prediction": predicted[patch.label],
             "whole": 0.5,
+            "image_sha256": patch.image_sha256,
+            "mask_sha256": patch.mask_sha256,
+            "empty": False,
             "drop": None,
             "increase": None,
             "insertion": None,
@@ -168,8 +185,9 @@ def open_page(monkeypatch: pytest.MonkeyPatch, store: Path) -> Iterator[Any]:
     st.cache_resource.clear()
     st.cache_data.clear()
 
-    def opened(data: Path, run_folder: Path, at: str = "overview", **address: str) -> AppTest:
-        monkeypatch.setattr("sys.argv", ["app/main.py", "--data", str(data), "--run", str(run_folder)])
+    def opened(data: Path, run_folder: Path, *more: str, at: str = "overview", **address: str) -> AppTest:
+        folders = ["--data", str(data), "--run", str(run_folder)]
+        monkeypatch.setattr("sys.argv", ["app/main.py", *folders, *more])
         page = AppTest.from_file(MAIN, default_timeout=60)
         page.query_params.update(address)
         return go_to(page, at)
@@ -184,6 +202,61 @@ def go_to(page: AppTest, name: str) -> AppTest:
     page.run()
     assert loading.jobs().wait_until_idle(60)
     return page.run()
+
+
+@dataclass
+class Loads:
+    """Loads that last until a spinner says what they are.
+
+    Args:
+        patch: Puts them in place of the real ones.
+        said: What the spinners said.
+        waited: The names of the loads that lasted until then.
+    """
+
+    patch: pytest.MonkeyPatch
+    said: list[str] = field(default_factory=list)
+    waited: set[str] = field(default_factory=set)
+
+    def hold(self, place: Any, name: str, words: str) -> None:
+        """Let a module's load last until a spinner says these words."""
+        load = getattr(place, name)
+
+        def late(*arguments: Any, **more: Any) -> Any:
+            end = time.monotonic() + 60
+            while words not in self.said:
+                assert time.monotonic() < end, words
+                time.sleep(0.01)
+            self.waited.add(name)
+            return load(*arguments, **more)
+
+        self.patch.setattr(place, name, late)
+
+    def hold_the_start(self) -> None:
+        """Let the first page of a server find its parts not imported yet, and take long to import them."""
+        begin, imported = "app.opening", importlib.import_module
+        parts = sys.modules[begin]
+        self.patch.delitem(sys.modules, begin)
+        self.patch.setattr(importlib, "import_module", lambda name: sys.modules.setdefault(name, parts))
+        self.hold(importlib, "import_module", "The inspector is starting: the first page takes a while …")
+        late = importlib.import_module
+        self.patch.setattr(
+            importlib, "import_module", lambda name, *more: (late if name == begin else imported)(name, *more)
+        )
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
+    found = Loads(monkeypatch)
+    enqueue = ScriptRunContext.enqueue
+
+    def hear(context: ScriptRunContext, message: ForwardMsg) -> None:
+        found.said.extend(one.spinner.text for one in message.delta.new_transient.elements)
+        enqueue(context, message)
+
+    monkeypatch.setattr(ScriptRunContext, "enqueue", hear)
+    monkeypatch.setattr(spinner, "DELAY_SECS", 0.0)
+    return found
 
 
 def drawings(page: AppTest) -> list[str]:
@@ -202,6 +275,29 @@ def component(page: AppTest, name: str) -> list[dict[str, Any]]:
     """The data of the components of that name."""
     found = [one.proto for one in page.get("bidi_component") if one.proto.component_name.endswith(name)]
     return [json.loads(one.json) for one in found]
+
+
+def test_each_load_that_may_take_long_says_meanwhile_what_it_is(
+    open_page: Any,
+    made_data: Manifest,
+    whole_runs: dict[str, Path],
+    loads: Loads,
+) -> None:
+    loads.hold_the_start()
+    for place, name, words in (
+        (loading, "read_manifest", "Reading the list of patches …"),
+        (loading, "load_checkpoint", "Loading the model …"),
+        (loading, "known_of", "Reading what is known of the patches …"),
+        (results, "read_rows", "Reading the evaluation …"),
+        (results, "summarise", "Drawing the intervals …"),
+        (results, "compare", "Comparing the runs patch by patch …"),
+    ):
+        loads.hold(place, name, words)
+    page = open_page(made_data.root, whole_runs["own"], against="other")
+    assert not page.exception
+    assert loads.waited >= {
+        "import_module", "read_manifest", "load_checkpoint", "known_of", "read_rows", "summarise", "compare",
+    }  # fmt: skip
 
 
 def test_the_overview_says_what_the_numbers_say(
@@ -231,7 +327,23 @@ def test_the_overview_says_what_the_numbers_say(
         in said
     )
     groups = next(one for one in component(page, "bars") if one["bars"][0]["name"] == "right, but elsewhere")
-    assert [bar["value"] for bar in groups["bars"]] == ["1 · 25.0 %"] * 4
+    assert [bar["value"] for bar in groups["bars"]] == ["1 · 25.0\xa0%"] * 4
+
+
+def test_patches_without_any_heat_are_counted_by_themselves() -> None:
+    rows = [
+        {"strip": f"s{place}", "label": 3, "group": group}
+        for place, group in enumerate([*list(Group), Group.FOUND_NOTHING, Group.RIGHT_ELSEWHERE])
+    ]
+    table = pd.DataFrame(rows)
+    counts = count_groups(table, seed=0)
+    assert evidence_in_words(counts).startswith(
+        "On 2 with a marked defect there is no heat at all. Of 5 patches with a marked defect and heat 3 are named rightly; on **2** of"
+    )
+    assert shown_groups(counts) == list(FIRST_EVIDENCE)
+    four = count_groups(table[table["group"] != Group.FOUND_NOTHING], seed=0)
+    assert evidence_in_words(four).startswith("Of 5 patches with a marked defect 3 are named rightly")
+    assert shown_groups(four) == [group for group in FIRST_EVIDENCE if group != Group.FOUND_NOTHING]
 
 
 def test_a_cell_counts_the_patches_that_its_link_shows(
@@ -245,11 +357,11 @@ def test_a_cell_counts_the_patches_that_its_link_shows(
     ]
     assert (
         cells[1][1]["title"]
-        == "Marked 1 pitting, the model says 3 scratches and scabs: 1 patch, 100 % of the class"
+        == "Marked 1 pitting, the model says 3 scratches and scabs: 1 patch, 100\xa0% of the class"
     )
     for label, predicted in enumerate(OWN):
         queue = open_page(
-            made_data.root, whole_runs["own"], "queue", label=str(label), predicted=str(predicted)
+            made_data.root, whole_runs["own"], at="queue", label=str(label), predicted=str(predicted)
         )
         assert "1 patch of 20" in words(queue)
 
@@ -283,9 +395,9 @@ def test_the_words_on_the_scores_follow_the_interval() -> None:
         (0.3, 0.5, "**the model is worse than that**"),
     ):
         words = scores_in_words(RunScores(counts, {"top1": Measure(0.9, low, high)}, ""))
-        assert f"would be right on 60.0 %: {said}." in words
-        assert "calls **1 of 4** patches with a defect sound (25.0 %)" in words
-        assert "0 of 6 sound patches a defect (0 %)" in words
+        assert f"would be right on 60.0\xa0%: {said}." in words
+        assert "calls **1 of 4** patches with a defect sound (25.0\xa0%)" in words
+        assert "0 of 6 sound patches a defect (0\xa0%)" in words
 
 
 def test_another_run_is_held_against_it_patch_by_patch(
@@ -303,14 +415,16 @@ def test_another_run_is_held_against_it_patch_by_patch(
     changed = page.dataframe[0].value
     assert list(changed["patch"]) == ["strip13_0", "strip33_0"]
     assert [text.split(":")[0] for text in changed["change"]] == ["lost", "gained"]
-    assert "Of 6 measures of how it agrees with the marks **3** are better now and **none** is worse." in said
-    assert "| Grad-CAM: EBPG % | 60.0 | 80.0 | +20.0 (+20.0 to +20.0) | better |" in said
+    assert "The heat of both was evaluated on 4 patches. They are of too few strips to tell." in said
+    assert "| Grad-CAM: EBPG % | 60.0 | 80.0 | +20.0 (+20.0 to +20.0) | too few strips to tell |" in said
     assert page.selectbox(key="run against").options == ["none", "other"]
     page.selectbox(key="chosen run").select("other").run()
     assert "A run is not held against itself." in words(page)
     assert not page.error
     page.selectbox(key="run against").select("own").run()
-    assert "| Grad-CAM: EBPG % | 80.0 | 60.0 | -20.0 (-20.0 to -20.0) | worse |" in words(page)
+    assert "| Grad-CAM: EBPG % | 80.0 | 60.0 | -20.0 (-20.0 to -20.0) | too few strips to tell |" in words(
+        page
+    )
     page.selectbox(key="run against").select("").run()
     assert "against" not in page.query_params
     page.query_params["against"] = "../two_runs/own"
@@ -331,9 +445,30 @@ def test_what_was_gained_and_lost_is_counted_where_both_answered() -> None:
     found = answers_compared(own, other)
     assert (found.patches, found.gained, found.lost) == (2, 1, 0)
     assert found.change.value == 50.0, "one of two"
+    assert answers_in_words(found, ("a", "b")).endswith(", too few strips to tell.")
     assert list(found.table.index) == ["a_0"]
     with pytest.raises(InputError, match="no patch was answered by both"):
         answers_compared(own, other[other["patch"] == "x_0"])
+
+
+def test_changes_of_the_heat_are_counted_and_patches_of_other_marks_named() -> None:
+    made = [
+        Difference(
+            "sise: EBPG %",
+            1.0,
+            1 + change,
+            Measure(change, change - 1, change + 1),
+            more_is_better=True,
+            strips=strips,
+        )
+        for change, strips in ((5.0, 5), (5.0, 9), (-5.0, 9), (0.0, 9), (5.0, 4))
+    ]
+    compared = Comparison(30, 0, 0, 2, tuple(made), {})
+    assert explanations_in_words(compared, made) == (
+        "The heat of both was evaluated on 30 patches. Left out are 2 whose image or marks are not the same for both. Of 5 measures of how "
+        "it agrees with the marks **2** are better now and **1** is worse."
+    )
+    assert explanations_in_words(compared, made[-1:]).endswith("They are of too few strips to tell.")
 
 
 @pytest.mark.parametrize(
@@ -456,7 +591,7 @@ def test_an_address_of_no_run_beside_is_refused_in_words(
 def test_who_was_refused_a_run_gets_the_usual_one_at_a_click(
     open_page: Any, made_data: Manifest, whole_runs: dict[str, Path], at: str
 ) -> None:
-    page = open_page(made_data.root, whole_runs["own"], at, run="<b>no")
+    page = open_page(made_data.root, whole_runs["own"], at=at, run="<b>no")
     assert r"\<b\>no" in page.error[0].value
     page.button(key="usual run").click().run()
     assert not page.error
@@ -471,9 +606,8 @@ def test_a_chosen_run_is_the_one_that_all_pages_show(
     assert page.query_params["run"] in ("other", ["other"])
     assert "Run other" in words(page)
     assert "calls **1 of 4** patches with a defect sound" in words(page)
-    del page.query_params["run"]  # the list of pages on the left leads to an address without it
     page = go_to(page, "queue")
-    assert page.query_params["run"] in ("other", ["other"])
+    assert [link.proto.query_string for link in page.sidebar.get("page_link")] == ["run=other"] * 5
     table = page.dataframe[0].value.set_index("patch")["model"]
     assert [int(table[f"strip{label}3_0"][0]) for label in range(5)] == OTHER
     page.button[0].click().run()
@@ -501,6 +635,10 @@ def test_a_run_of_other_data_is_shown_with_the_warning(
     assert "**not** the data shown here" in words(page)
     page.selectbox(key="split").select(Split.VALIDATION).run()
     assert "training asks about those of its own data alone" in words(page)
+    assert "choose on the left a run that was trained on these patches" in words(page), "what to do next"
+    assert "streamlit run app/main.py -- --data data/patches --run runs/NAME" in [
+        one.value for one in page.code
+    ]
     assert not component(page, "matrix")
 
 
@@ -538,7 +676,7 @@ def test_what_others_said_of_a_patch_that_is_to_be_read_blindly_changes_nothing(
 def test_how_far_two_others_agree_is_told_of_many_patches_alone() -> None:
     def entry(number: int, reader: str) -> Entry:
         name = f"s{number // 2}_0"
-        seen = Seen(name, f"s{number // 2}", "a" * 64, 0, "", None, None, blind=True)
+        seen = Seen(name, f"s{number // 2}", "a" * 64, 0, "", None, (), blind=True)
         return Entry(number, Verdict(Kind.AGREE, reader, datetime.now(UTC), seen), "")
 
     for patches, told in ((judging.FEWEST - 1, 0), (judging.FEWEST, 1)):
@@ -561,7 +699,7 @@ def test_the_judging_is_told_by_kind_by_class_and_by_what_waits(
     ):
         patch = made_data.find(name)
         seen = Seen(
-            name, patch.strip, patch.image_sha256, patch.label, patch.mask_sha256, None, None, blind=True
+            name, patch.strip, patch.image_sha256, patch.label, patch.mask_sha256, None, (), blind=True
         )
         written.append(Verdict(kind, "Anna", datetime.now(UTC), seen))
     page = open_page(made_data.root, whole_runs["own"])
@@ -585,13 +723,53 @@ def test_the_judging_is_told_by_kind_by_class_and_by_what_waits(
     assert classes["bars"][-1]["value"] == "2 of 20"
 
 
+def test_all_verdicts_are_a_file_of_what_the_reader_may_know_as_the_command_writes_it(
+    open_page: Any,
+    made_data: Manifest,
+    whole_runs: dict[str, Path],
+    store: Path,
+    made_on_click: dict[str, Callable[[], Any]],
+) -> None:
+    said = (
+        ("strip33_0", "Anna", Kind.NOT_A_DEFECT),
+        ("strip40_0", "Anna", Kind.UNSURE),
+        ("strip40_0", "Ben", Kind.AGREE),
+        ("strip22_0", "Ben", Kind.SEGMENT_WRONG),
+        ("strip33_0", "Anna", Kind.AGREE),
+    )
+    written = open_store(str(store))
+    for name, reader, kind in said:
+        seen = Seen(name, name[:-2], "a" * 64, int(name[5]), "b" * 64, None, (), blind=True)
+        written.append(Verdict(kind, reader, datetime.now(UTC), seen))
+    assert [name for name in NAMES if is_drawn(name, LOT)] == ["strip22_0", "strip40_0"]
+
+    def file_for(reader: str) -> bytes:
+        page = open_page(made_data.root, whole_runs["own"])
+        page.session_state["reader"] = reader
+        page.run()
+        assert not page.exception
+        assert "`python -m app.audit export` writes all of it" in words(page)
+        content = made_on_click.pop("verdicts.csv")()
+        assert isinstance(content, bytes)
+        return content
+
+    def numbers(content: bytes) -> list[int]:
+        return pd.read_csv(io.BytesIO(content))["number"].tolist()
+
+    assert numbers(file_for("Anna")) == [1, 2, 3, 5], "strip22_0 is left to Anna"
+    assert numbers(file_for("Cleo")) == numbers(file_for("")) == [1, 5]
+    output = store.with_name("out")
+    assert export(["export", "--store", str(store), "--output", str(output)]) == 0
+    assert file_for("Ben") == (output / "verdicts.csv").read_bytes(), "Ben has judged both"
+
+
 def test_a_click_in_the_matrix_opens_the_queue_and_the_run_is_carried_from_page_to_page(
     page: Page, start: Start, made_data: Manifest, whole_runs: dict[str, Path], tmp_path: Path
 ) -> None:
     with start(made_data.root, whole_runs["own"], tmp_path / "log.txt") as address:
         page.goto(f"{address}/overview?run=other&against=own")
         expect(page.get_by_role("heading", name="Run other")).to_be_visible()
-        missed = "Marked 3 scratches and scabs, the model says 0 sound: 1 patch, 100 % of the class"
+        missed = "Marked 3 scratches and scabs, the model says 0 sound: 1 patch, 100\xa0% of the class"
         cell = page.get_by_role("button", name=missed)
         cell.focus()
         cell.press("Enter")
@@ -609,5 +787,5 @@ def test_a_click_in_the_matrix_opens_the_queue_and_the_run_is_carried_from_page_
         page.get_by_role("option", name="own", exact=True).click()
         expect(page.get_by_role("heading", name="Run own")).to_be_visible()
         page.get_by_role("link", name="Review queue").click()
-        expect(page.get_by_text("Part of the data")).to_be_visible()
+        expect(page.get_by_role("combobox", name="Part of the data")).to_be_visible()
         assert "run=" not in page.url

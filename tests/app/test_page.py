@@ -1,6 +1,8 @@
 """What the page says and does, without a browser: Streamlit runs it as it would for one."""
 
+import base64
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -15,21 +17,27 @@ import pandas as pd
 import pytest
 import streamlit as st
 import torch
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Selectbox
 from streamlit.util import calc_hash
 
 from app import loading, panels
 from app.asking.explanations import Failed, Found, Outcome, Passed, Request, Tell
+from app.demo.steps import STEPS
 from app.patch.account import Account, Step
+from app.patch.layers import png_address
 from app.review.query import Answer
 from app.verdicts import engines
 from app.verdicts.address import VARIABLE
 from app.verdicts.records import Kind
 from app.verdicts.store import open_store
+from app.words import how_sure
 from explain.methods import METHODS
 from severstal_xai.bootstrap import Measure
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
+from severstal_xai.imaging import STRIP_SHAPE, read_grey
+from severstal_xai.left_out import LeftOutWindow, write_left_out
 from severstal_xai.manifest import Manifest, Split, write_manifest
 from severstal_xai.operating_point import (
     OPERATING_POINT_FILE,
@@ -40,7 +48,9 @@ from severstal_xai.operating_point import (
     Review,
     as_json,
 )
+from severstal_xai.overlay import heat_colours
 from severstal_xai.predictions import PREDICTIONS_FILE, write_predictions
+from severstal_xai.rle import encode_rle
 
 MAIN = str(Path(__file__).resolve().parents[2] / "app/main.py")
 
@@ -140,7 +150,7 @@ def drawings(page: AppTest) -> list[str]:
 def words(page: AppTest) -> str:
     """All that the page says outside the components."""
     kinds = (page.error, page.warning, page.info, page.subheader, page.markdown, page.caption, page.code)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
+    return "\n".join(str(element.value) for kind in kinds for element in kind).replace("\xa0", " ")
 
 
 def pictures(page: AppTest) -> str:
@@ -386,6 +396,123 @@ def test_thresholds_of_another_model_are_not_used(
     assert pictures(page)
 
 
+def bars(page: AppTest, name: str) -> dict[str, dict[str, Any]]:
+    """The bars of the drawing that has one of that name, by their names, in their order."""
+    drawn = [
+        json.loads(one.proto.json)["bars"]
+        for one in page.get("bidi_component")
+        if "bars" in one.proto.component_name
+    ]
+    (found,) = [several for several in drawn if name in [bar["name"] for bar in several]]
+    return {bar["name"]: bar for bar in found}
+
+
+def picture_data(page: AppTest) -> dict[str, Any]:
+    """The data of the pictures' component."""
+    (found,) = [one.proto for one in page.get("bidi_component") if "layers" in one.proto.component_name]
+    data: dict[str, Any] = json.loads(found.json)
+    return data
+
+
+def pixels(address: str) -> np.ndarray:
+    """What a picture's address holds."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGB"))
+
+
+def test_a_threshold_is_a_line_across_its_class_s_bar(
+    open_page: Any, made_data: Manifest, run_copy: Path
+) -> None:
+    without = open_page(made_data.root, run_copy, address="strip33_0")
+    assert {bar["line"] for bar in bars(without, "0 · sound").values()} == {None}
+    assert "The line across a bar" not in words(without)
+    write_point(run_copy)
+    page = open_page(made_data.root, run_copy, address="strip33_0")
+    drawn = bars(page, "0 · sound")
+    assert [bar["line"] for bar in drawn.values()] == [None, 0.5, 0.5, 0.9, 0.5]
+    assert drawn["3 · scratches and scabs"]["line_title"] == "flagged from 90.0\xa0% on"
+    assert drawn["3 · scratches and scabs"]["share"] > 0.9
+    assert "The line across a bar is the threshold: from there on the patch is flagged." in words(page)
+
+
+def test_a_patch_has_the_same_probability_on_its_own_page_and_on_its_strip_s(
+    open_page: Any, made_data: Manifest, run_copy: Path
+) -> None:
+    answer(made_data, run_copy, [0, 3, 2, 3, 3])
+    strip = strip_data(open_page(made_data.root, run_copy, at="", label="4"))
+    first = strip["panes"][0]
+    assert first["lines"][0] == "probability 60.0\xa0%"
+    page = open_page(made_data.root, run_copy, address=first["patch"])
+    assert "with a probability of 60.0 %" in words(page)
+
+
+def test_a_model_that_is_nearly_sure_is_never_said_to_be_sure() -> None:
+    """In float32 a softmax over logits 20 apart is exactly 1."""
+
+    class NearlySure(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([[20.0, 0, 0, 0, 0]])
+
+    sure, *others = loading.ask(NearlySure(), np.zeros((256, 256), np.uint8))
+    assert (sure, *others) == pytest.approx((1 / (1 + 4 * np.exp(-20)), *[np.exp(-20)] * 4), abs=1e-15)
+    assert sure < 1
+    assert (how_sure(sure), how_sure(1.0), how_sure(others[0])) == (">99.9\xa0%", ">99.9\xa0%", "<0.1\xa0%")
+
+
+def test_how_much_heat_lies_on_the_defect_stands_beside_what_a_map_that_knows_nothing_reaches(
+    open_page: Any, made_data: Manifest, planted_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The defect is a square of 60 pixels at row and column 100; the maps are as large as it."""
+    on, half = torch.zeros(1, 256, 256), torch.zeros(1, 256, 256)
+    on[:, 100:160, 100:160] = 1
+    half[:, 100:130, 100:160] = half[:, :30, :60] = 1
+    for name, made in (("grad_cam", on), ("sise", half)):
+        monkeypatch.setitem(METHODS, name, lambda made=made, **settings: lambda model, images, targets: made)
+    page = open_page(made_data.root, planted_run, address="strip33_0")
+    drawn = bars(page, "a map that knows nothing")
+    assert list(drawn) == ["SISE", "Grad-CAM", "a map that knows nothing"]
+    assert [bar["share"] for bar in drawn.values()] == [0.5, 1.0, 3600 / 65536]
+    assert [bar["value"] for bar in drawn.values()] == ["50.0\xa0%", "100\xa0%", "5.5\xa0%"]
+    assert "The defect covers 3,600 of 65,536 pixels, so a map that knows nothing scores 5.5 %." in words(
+        page
+    )
+    sound = open_page(made_data.root, planted_run, address="strip03_0")
+    assert "nothing to compare the heat with" in words(sound)
+    with pytest.raises(ValueError, match="not enough values"):
+        bars(sound, "a map that knows nothing")
+
+
+def test_the_legend_shows_the_colours_of_the_heat_from_0_to_1_and_says_what_they_mean(
+    open_page: Any, made_data: Manifest, planted_run: Path
+) -> None:
+    data = picture_data(open_page(made_data.root, planted_run, address="strip33_0"))
+    scale = pixels(data["legend"])
+    assert (scale == heat_colours(np.arange(256)[None] / 255)).all()
+    assert scale[0, 0].sum() < 30, "black is nothing"
+    assert scale[0, -1].sum() > 600, "pale yellow is much"
+    assert data["scale"]["end"] == "1"
+    assert data["scale"]["meaning"].startswith("One scale for all patches")
+
+
+def test_a_clean_patch_looks_cold_however_hot_a_method_s_map_is(
+    open_page: Any, whole_strips: Any, planted_run: Path
+) -> None:
+    """The maps are 1 everywhere. On clean steel the planted network's logits are 2 for sound and 0 for the four defects."""
+    page = open_page(whole_strips.data.root, planted_run, address="calm_2")
+    assert "The model agrees: **0 · sound**" in words(page)
+    likeliest = 1 / (np.exp(2) + 4)
+    _, *heats = picture_data(page)["pictures"]
+    assert [heat["title"] for heat in heats] == ["SISE", "Grad-CAM"]
+    for heat in heats:
+        assert heat["note"] == f"hottest pixel {likeliest:.2f}"
+        shown = pixels(heat["heat"])
+        assert (shown == heat_colours(np.full((256, 256), likeliest, np.float32))).all()
+        assert shown.sum(axis=2).max() < 150, "nearly black"
+    hot = open_page(whole_strips.data.root, planted_run, address="broad_4")
+    assert pixels(picture_data(hot)["pictures"][1]["heat"]).sum(axis=2).min() > 500, (
+        "the same map where the model is sure"
+    )
+
+
 STEPPED = Account(
     steps=(
         Step("relu", 12, 0.5, np.full((256, 256), 255, np.uint8), None, np.full((256, 256), 255, np.uint8)),
@@ -535,8 +662,17 @@ def test_any_two_methods_are_chosen_and_the_address_tells_which(
     page = open_page(made_data.root, planted_run, method="rise", compare="layer_cam", effort="fast")
     assert page.selectbox(key="method").value == "rise"
     assert all(title in pictures(page) for title in ("RISE", "LayerCAM"))
+    assert "RISE: 1,000 questions to the model." in words(page)
+    page.selectbox(key="effort").select("paper").run()
+    assert "RISE: 4,000 questions to the model." in words(page)
+    page.selectbox(key="method").select("xgrad_cam").run()
     assert "These methods have one effort." in words(page)
+    assert page.query_params["effort"] == "paper", "kept for the next method that has several"
     page.selectbox(key="method").select("sise").run()
+    page.selectbox(key="effort").select("fast").run()
+    page.selectbox(key="compare").select("smooth_grad").run()
+    assert "SISE: At most a fifth of the questions" in words(page)
+    assert "SmoothGrad: 10 noisy copies." in words(page)
     assert "method" not in page.query_params, "the usual one needs no word in the address"
     assert page.selectbox(key="effort").value == "fast"
     page.selectbox(key="compare").select("none").run()
@@ -585,13 +721,20 @@ def test_a_verdict_is_kept_with_what_was_in_sight_and_can_be_taken_back(
 ) -> None:
     page = open_page(made_data.root, planted_run, address="strip33_0")
     assert "write your name" in words(page)
+    page.text_input(key="reader").set_value("A" * 101).run()
+    assert "The name has 101 characters, and 100 are kept" in words(page)
+    assert not page.button_group
     page.text_input(key="reader").set_value("  Anna  M.").run()
     assert "Nobody has judged this patch yet" in words(page)
+    page.button_group(key="verdict_kind strip33_0").set_value(Kind.AGREE).run()
+    page.text_area(key="verdict_note strip33_0").set_value("x" * 2100).run()
+    assert "The note has 2,100 characters, and 2,000 are kept" in words(page)
+    assert page.button(key="verdict_save").disabled
     page.button_group(key="verdict_kind strip33_0").set_value(Kind.WRONG_CLASS).run()
     assert page.selectbox(key="verdict_label strip33_0").value is None
     assert page.button(key="verdict_save").disabled
     page.selectbox(key="verdict_label strip33_0").select(4).run()
-    page.text_area(key="verdict_note strip33_0").set_value("a torn plate *").run()
+    page.text_area(key="verdict_note strip33_0").set_value("a torn\nplate *").run()
     page.button(key="verdict_save").click().run()
     (entry,) = open_store(str(verdicts)).history("strip33_0")
     verdict, patch = entry.verdict, made_data.find("strip33_0")
@@ -599,16 +742,17 @@ def test_a_verdict_is_kept_with_what_was_in_sight_and_can_be_taken_back(
         "Anna M.",
         Kind.WRONG_CLASS,
         4,
-        "a torn plate *",
+        "a torn\nplate *",
     )
     seen = verdict.seen
     assert (seen.image_sha256, seen.mask_sha256, seen.label) == (patch.image_sha256, patch.mask_sha256, 3)
     assert seen.answer
     assert seen.answer.predicted == 3
-    assert seen.heat
-    assert seen.heat.method == "sise"
-    assert seen.heat.sha256 == hashlib.sha256(np.ones((256, 256), dtype=np.float32).tobytes()).hexdigest()
-    assert r"**wrong class**, it is 4 · torn plates  \n“a torn plate \*”" in words(page).replace("\n", r"\n")
+    assert [heat.method for heat in seen.heats] == ["sise", "grad_cam"]
+    assert seen.heats[0].sha256 == hashlib.sha256(np.ones((256, 256), dtype=np.float32).tobytes()).hexdigest()
+    assert r"**wrong class**, it is 4 · torn plates  \n“a torn  \nplate \*”" in words(page).replace(
+        "\n", r"\n"
+    )
     assert not page.text_area  # the question is asked anew
     page.button(key="verdict_undo").click().run()
     assert "takes record 1 back" in words(page)
@@ -700,6 +844,19 @@ def test_the_queue_lists_what_its_address_asks_for(
     assert dict(page.query_params)["label"] in ("1", ["1"])
 
 
+def test_next_follows_the_order_of_the_address_and_its_margins(
+    open_page: Any, made_data: Manifest, run_copy: Path
+) -> None:
+    answer(made_data, run_copy, [0, 3, 2, 3, 3])
+    page = open_page(made_data.root, run_copy, address="strip13_0", sort="answer")
+    page.button(key="Next patch").click().run()
+    assert "Patch strip43_0" in words(page).replace("\\", ""), "the other wrong answer"
+    page = open_page(made_data.root, run_copy, margin_low="0.6", at="queue")
+    assert "No patch matches." in words(page), "0.6 less 0.1 is each patch's margin"
+    page = open_page(made_data.root, run_copy, margin_low="0.4", margin_high="0.6", at="patch")
+    assert "From the queue: Margin to the second class: 40 % to 60 %." in words(page).replace("\\", "")
+
+
 def test_the_queue_refuses_an_address_in_words(open_page: Any, made_data: Manifest, run_copy: Path) -> None:
     page = open_page(made_data.root, run_copy, low="2", at="queue")
     assert "low '2', expected a number from 0 to 1" in page.error[0].value.replace("\\", "")
@@ -726,7 +883,7 @@ def test_the_page_begins_with_a_strip_and_says_of_each_window_what_is_known(
     strip = strip_data(page)
     first, *others = strip["panes"]
     assert (first["patch"], first["title"]) == ("strip43_0", "3 · scratches and scabs")
-    assert first["lines"] == ["probability 60.0 %", "marked 4 · torn plates"]
+    assert first["lines"] == ["probability 60.0\xa0%", "marked 4 · torn plates"]
     assert first["heat"]["note"] == "hottest pixel 0.60", (
         "the map is 1, and the heat its answer's probability"
     )
@@ -746,6 +903,122 @@ def test_a_strip_goes_on_to_the_next_and_a_damaged_patch_leaves_the_others(
     assert "No window of it can be shown." in words(page)
     assert strip_data(page)["panes"][0]["title"] == "Cannot be shown"
     assert "13" in strip_data(page)["panes"][0]["lines"][0]
+
+
+def without_windows(data: Manifest, folder: Path, *names: str) -> Path:
+    """A copy of the data in which these patches are no patches."""
+    shutil.copytree(data.root, folder)
+    write_manifest(folder, [patch for patch in data.patches if patch.patch not in names])
+    return folder
+
+
+def png(image: np.ndarray) -> str:
+    return png_address(np.ascontiguousarray(image))
+
+
+def test_with_the_strips_themselves_the_whole_of_a_strip_is_seen_and_asked_about(
+    open_page: Any, whole_strips: Any, planted_run: Path, tmp_path: Path
+) -> None:
+    data = without_windows(whole_strips.data, tmp_path / "patches", "broad_1", "broad_2")
+    square = encode_rle(whole_strips.data.read_mask(whole_strips.data.find("broad_1")))
+    absent = [
+        LeftOutWindow("broad_1", 1, 100.0, "for a reason", {1: square}),
+        LeftOutWindow("broad_2", 0, 80.0, "for no defect", {}),
+    ]
+    write_left_out(data, absent)
+    whole = read_grey((whole_strips.strips / "broad.png").read_bytes(), STRIP_SHAPE)
+
+    page = open_page(data, planted_run, at="", strip="broad")
+    strip = strip_data(page)
+    assert len(strip["gaps"]) == 2, "the margins"
+    assert [pane["title"] for pane in strip["panes"]].count("Not in the data") == 2
+    assert strip["panes"][1]["lines"] == ["marked 1 · pitting; left out: for a reason"]
+    assert strip["panes"][2]["lines"] == ["left out: for no defect"]
+    assert (
+        "People marked **1 · pitting** and **3 · scratches and scabs** on 2 windows, 1 of them left out of the data."
+        in words(page)
+    )
+    outlines = {
+        outline["title"]: outline["path"].startswith(f"M{column} {row}H{column + whole_strips.side}")
+        for (_, row, column), outline in zip(whole_strips.squares, strip["outlines"], strict=True)
+    }
+    assert outlines == {"1 · pitting": True, "3 · scratches and scabs": True}
+    in_part = whole.copy()
+    in_part[:, :32] = in_part[:, 288:800] = in_part[:, 1568:] = 0
+    assert strip["image"] == png(in_part)
+
+    page = open_page(data, planted_run, "--strips", str(whole_strips.strips), at="", strip="broad")
+    strip = strip_data(page)
+    assert strip["image"] == png(whole)
+    assert not strip["gaps"]
+    assert all(pane["seen"] and pane["heat"]["state"] == "ready" for pane in strip["panes"])
+    assert [pane["patch"] for pane in strip["panes"]] == ["broad_0", "", "", "broad_3", "broad_4", "broad_5"]
+    assert strip["panes"][1]["title"] == "3 · scratches and scabs", (
+        "the bright square in a window that is no patch"
+    )
+    assert strip["panes"][1]["lines"][1] == "marked 1 · pitting; left out: for a reason"
+    assert strip["panes"][2]["title"] == "0 · sound"
+    assert "Of 6 windows the model finds a defect on **2**." in words(page)
+
+
+def test_data_of_an_earlier_version_tells_what_is_marked_on_left_out_windows_but_not_where(
+    open_page: Any, whole_strips: Any, planted_run: Path, tmp_path: Path
+) -> None:
+    data = without_windows(whole_strips.data, tmp_path / "patches", "broad_1", "broad_2", "broad_4")
+    (data / "left_out.csv").write_text(
+        "patch,label,mean_grey,reason\nbroad_1,1,100.0,several classes\nbroad_4,3,100.0,several classes\n"
+    )
+    page = open_page(data, planted_run, at="", strip="broad")
+    assert (
+        "People marked **1 · pitting** and **3 · scratches and scabs** on 2 windows, all of them left out of the data."
+        in words(page)
+    )
+    strip = strip_data(page)
+    assert strip["panes"][1]["lines"] == ["marked 1 · pitting; left out: several classes"]
+    assert strip["panes"][2]["lines"] == ["left out: the data does not say why"]
+    assert not strip["outlines"]
+    assert "broad · class 1 and 3" in page.selectbox(key="chosen strip").options
+    assert "Where the marks of left-out windows lie is not known." in "\n".join(
+        one.value for one in page.info
+    )
+
+
+def test_a_strip_of_the_same_name_from_elsewhere_is_refused_in_words(
+    open_page: Any, whole_strips: Any, planted_run: Path, tmp_path: Path
+) -> None:
+    shutil.copy(whole_strips.strips / "calm.png", tmp_path / "broad.png")
+    page = open_page(whole_strips.data.root, planted_run, "--strips", str(tmp_path), at="", strip="broad")
+    assert not page.exception
+    said = "\n".join(warning.value for warning in page.warning).replace("\\", "")
+    assert "The picture of the whole strip cannot be shown." in said
+    assert "broad.png: window 1 differs from patch broad_0" in said
+    assert len(strip_data(page)["gaps"]) == 2
+
+
+@pytest.fixture
+def home_of_a_demo(tmp_path: Path, whole_strips: Any, planted_run: Path) -> Path:
+    """A project's folder with the demo in it, as its steps leave it."""
+    home = tmp_path / "home"
+    shutil.copytree(whole_strips.data.root, home / "demo/patches")
+    shutil.copytree(whole_strips.strips, home / "demo/strips/train_images")
+    shutil.copytree(planted_run, home / "demo/run")
+    for step in STEPS:
+        (home / step.result).parent.mkdir(parents=True, exist_ok=True)
+        (home / step.result).touch()
+    return home
+
+
+@pytest.mark.parametrize("arguments", [[], ["--data", "demo/patches", "--run", "demo/run"]])
+def test_the_demo_shows_its_whole_strips_without_being_told_where_they_lie(
+    home_of_a_demo: Path, whole_strips: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(home_of_a_demo)
+    monkeypatch.setattr("sys.argv", ["app/main.py", *arguments])
+    page = go_to(AppTest.from_file(MAIN, default_timeout=60), "")
+    page.query_params["strip"] = "calm"
+    strip = strip_data(settled(page.run()))
+    assert strip["image"] == png(read_grey((whole_strips.strips / "calm.png").read_bytes(), STRIP_SHAPE))
+    assert not strip["gaps"]
 
 
 def test_an_address_of_no_strip_shows_none(open_page: Any, made_data: Manifest, planted_run: Path) -> None:

@@ -1,5 +1,6 @@
 """The parts that need no Streamlit: folders, lists, outlines, explanations."""
 
+import hashlib
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import nn
 
-from app import loading
+from app import judging, loading
+from app.asking.catalogue import CATALOGUE, request_for
 from app.asking.explanations import Failed, Finished, Found, Request, Stage, explain
 from app.demo.steps import STEPS
 from app.folders import folders_from
@@ -23,6 +25,7 @@ from app.jobs import Cancelled, Queued, Running
 from app.patch import why
 from app.patch.account import Account, Step
 from app.patch.layers import Layer, Patchwork, as_data, outline_path
+from app.verdicts.records import Heat
 from explain.methods import METHODS
 from explain.methods.sise import SISE
 from severstal_xai.checkpoint import load_checkpoint
@@ -55,6 +58,17 @@ def test_folders_are_the_demo_s_then_the_newest_run_s(tmp_path: Path) -> None:
         (tmp_path / step.result).touch()
     assert folders_from([], tmp_path).run == tmp_path / "demo/run"
     assert folders_from(["--run", "mine"], tmp_path).run == Path("mine")
+
+
+def test_the_demo_s_data_comes_with_the_demo_s_strips_and_no_other_data_does(tmp_path: Path) -> None:
+    assert folders_from([], tmp_path).strips is None, "there are none yet"
+    (tmp_path / "demo/strips/train_images").mkdir(parents=True)
+    (tmp_path / "mine").mkdir()
+    demo, named = str(tmp_path / "demo/patches"), str(tmp_path / "mine")
+    for arguments in ([], ["--data", demo], ["--data", f"{named}/../demo/patches"]):
+        assert folders_from(arguments, tmp_path).strips == tmp_path / "demo/strips/train_images"
+    assert folders_from(["--data", named], tmp_path).strips is None
+    assert folders_from(["--data", demo, "--strips", named], tmp_path).strips == tmp_path / "mine"
 
 
 @pytest.mark.parametrize("arguments", [["--dat", "x"], ["--data"], ["x"], ["--run", "a", "b"]])
@@ -100,6 +114,41 @@ def test_visitors_who_ask_at_once_get_what_each_would_get_alone(
     for outcome in outcomes:
         assert isinstance(outcome, Found)
         np.testing.assert_array_equal(outcome.saliency, alone.saliency)
+
+
+class Bright(nn.Module):
+    """A network whose evidence for class 1 is pixels brighter than 1 of its input, and nothing else; class 0 is its opposite.
+
+    A white square over a tenth of the patch is evidence of 0.13, and as likely as not where it were 0.06.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bright = nn.Conv2d(3, 2, 1)
+        with torch.no_grad():
+            self.bright.weight[0], self.bright.weight[1] = 1 / 3, -1 / 3
+            self.bright.bias = nn.Parameter(torch.full((2,), -1.0))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features = self.bright(nn.functional.avg_pool2d(images, 4)).relu()
+        bright, dark = features.mean(dim=(2, 3)).T
+        return torch.stack([dark - bright + 0.06, bright - dark - 0.06], dim=1) * 8
+
+
+@pytest.mark.parametrize("method", CATALOGUE)
+def test_each_method_that_is_offered_finds_the_evidence_with_the_least_effort(method: str) -> None:
+    square = np.zeros((128, 128), dtype=bool)
+    square[30:70, 60:100] = True  # so small that blur takes the evidence away
+    grey = np.where(square, 255, 105).astype(np.uint8)
+    outcome = explain(request_for(method, "fast", 1, "bright", "square"), Bright().eval(), grey)
+    assert isinstance(outcome, Found)
+    saliency = outcome.saliency
+    assert saliency.shape == grey.shape
+    assert saliency.dtype == np.float32
+    assert saliency.min() >= 0
+    assert saliency.max() <= 1
+    hottest = np.argsort(saliency, axis=None)[-grey.size // 20 :]  # half as many as the square's
+    assert square.ravel()[hottest].mean() > 0.64  # by lot a tenth
 
 
 def test_sise_within_a_budget_tells_how_well_its_map_stands_for_the_whole_one(
@@ -202,3 +251,15 @@ def test_the_explanation_longest_unused_makes_room() -> None:
     assert [finished.get(request) is None for request in (first, second, third)] == [False, True, False]
     finished.forget(first)
     assert finished.get(first) is None
+
+
+def test_a_verdict_is_kept_with_the_whole_maps_of_those_in_sight() -> None:
+    first, whole = np.zeros((2, 2), dtype=np.float32), np.ones((2, 2), dtype=np.float32)
+    other = Request("grad_cam", (), 3, "weights", "image")
+    sharpening = Running(Stage.PREPARING, None, None, Found(first, asked=8))
+    assert judging.heats_of([(REQUEST, sharpening), (other, Queued(before=0))]) == ()
+    beside = Heat("grad_cam", (), 3, hashlib.sha256(whole.tobytes()).hexdigest())
+    assert judging.heats_of([(REQUEST, sharpening), (other, Found(whole))]) == (beside,)
+    asked, also = judging.heats_of([(REQUEST, Found(first)), (other, Found(whole))])
+    assert (asked.method, asked.sha256) == ("sise", hashlib.sha256(first.tobytes()).hexdigest())
+    assert also == beside

@@ -17,11 +17,13 @@ from app.report.explained import Explained, explained
 from app.report.of_filter import Listed, Pictured, of_filter
 from app.report.of_strip import of_strip
 from app.report.pictures import OPACITY, patch_heat, patch_picture
+from app.report.provenance import sight
 from app.report.record import Report, Section, Table
-from app.report.strip_matter import Asked, Marked, Matter, StripWindow
+from app.report.strip_matter import Asked, Matter, StripWindow
 from app.review.filters import in_words
 from app.review.query import Query
 from app.review.rows import known_of, narrowed, with_verdicts
+from app.strip.marks import Marks
 from app.verdicts.readings import Sight
 from app.verdicts.records import Entry, Kind, Seen, Verdict
 from app.words import class_title, percent
@@ -40,19 +42,18 @@ MASK[100:160, 100:160] = True
 
 
 def entry(number: int, kind: Kind, reader: str = "Anna", label: int | None = None) -> Entry:
-    seen = Seen("a_2", "a", "0" * 64, 3, "1" * 64, None, None, blind=True)
+    seen = Seen("a_2", "a", "0" * 64, 3, "1" * 64, None, (), blind=True)
     withdraws = 1 if kind == Kind.WITHDRAWN else None
     return Entry(number, Verdict(kind, reader, NOON, seen, label, "a note", withdraws), f"{number}" * 64)
 
 
 def window(index: int, found: Explained | None = None, sight: Sight | None = None) -> StripWindow:
     asked = Asked(GREY, f"{index}" * 64, SHARES, found or Explained(3, MAP, ""))
-    marked = Marked(3, MASK, "f" * 64)
-    return StripWindow(windows()[index], f"a_{index}", "", asked, marked, sight)
+    return StripWindow(windows()[index], f"a_{index}", "", asked, Marks((3,), {3: MASK}), "f" * 64, sight)
 
 
 def absent(index: int) -> StripWindow:
-    return StripWindow(windows()[index], "", "holds several classes", None, None, None)
+    return StripWindow(windows()[index], "", "several classes", None, None, "", None)
 
 
 def matter(*known: StripWindow) -> Matter:
@@ -94,14 +95,14 @@ def test_a_strip_s_report_says_of_each_window_what_is_known() -> None:
         "Flagged": "no thresholds",
         "Verdicts": "",
     }
-    assert rows[0]["People marked"] == "holds several classes"
+    assert rows[0]["People marked"] == "left out: several classes"
     assert rows[0]["Model's answer"] == "not asked"
     assert report.sections[1].sentences == (
-        "People marked 3 · scratches and scabs. The model's answer is 3 · scratches and scabs, with a probability of 60.0 %.",
+        "People marked 3 · scratches and scabs. The model's answer is 3 · scratches and scabs, with a probability of 60.0\xa0%.",
     )
     assert report.sections[1].pictures[1].lines == (
         "SISE for 3 · scratches and scabs",
-        "Hottest pixel 0.30; the class has 60.0 %.",  # 0.5 on the map times 0.6
+        "Hottest pixel 0.30; the class has 60.0\xa0%.",  # 0.5 on the map times 0.6
     )
     assert table_of(report.sections[-1]) == [
         {"Window": number, "What": what, "SHA-256": checksum}
@@ -190,7 +191,9 @@ def test_a_strip_of_which_nothing_is_kept_has_a_report_all_the_same() -> None:
 
 
 def test_a_strip_that_nobody_marked_and_no_data_holds_is_told_of_as_such() -> None:
-    new = StripWindow(windows()[2], "", "", Asked(GREY, "2" * 64, SHARES, Explained(3, MAP, "")), None, None)
+    new = StripWindow(
+        windows()[2], "", "", Asked(GREY, "2" * 64, SHARES, Explained(3, MAP, "")), None, "", None
+    )
     report = of(matter(new))
     assert report.sections[1].heading == "Window 3"
     assert report.sections[1].sentences[0].startswith("Nobody has marked it. The model's answer is 3")
@@ -199,14 +202,40 @@ def test_a_strip_that_nobody_marked_and_no_data_holds_is_told_of_as_such() -> No
     assert [row["What"] for row in table_of(report.sections[-1])] == ["grey values", "map"]
 
 
+def test_what_people_marked_on_a_window_that_is_left_out_is_told_and_outlined_class_by_class() -> None:
+    below = np.roll(MASK, 80, axis=0)
+    marks = Marks((3, 4), {3: MASK, 4: below})
+    unseen = replace(absent(0), marks=marks)
+    seen = replace(absent(4), marks=marks, asked=Asked(GREY, "4" * 64, SHARES, Explained(3, MAP, "")))
+    report = of(matter(unseen, seen))
+    both = f"{class_title(3)} and {class_title(4)}"
+    rows = table_of(report.sections[0])
+    assert rows[0]["People marked"] == rows[4]["People marked"] == f"{both}; left out: several classes"
+    assert [key.words for key in report.sections[0].keys] == [
+        f"marked {class_title(3)}",
+        f"marked {class_title(4)}",
+    ]
+    assert (
+        report.sections[1]
+        .sentences[0]
+        .startswith(f"People marked {both}. Left out of the data: several classes. The model's answer is")
+    )
+    strip, large = (pixels(section.pictures[0].png) for section in report.sections[:2])
+    for label, row in ((3, 100), (4, 180)):
+        colour = list(CLASSES[label].colour)
+        assert strip[-256:][row, OFFSET + 100].tolist() == colour
+        assert strip[-256:][row, OFFSET + 4 * PATCH_SIZE + 100].tolist() == colour
+        assert large[row, 100].tolist() == colour
+
+
 def test_a_strip_whose_picture_is_whole_shows_what_lies_outside_the_windows() -> None:
     steel = pixels(of(replace(matter(), whole=True)).sections[0].pictures[0].png)[-256:]
     assert steel[5, 5].tolist() == [100, 100, 100]
 
 
 def test_a_patch_s_pictures_are_its_pixels() -> None:
-    assert pixels(patch_picture(GREY, None, CLASSES[0].colour)).tolist() == np.dstack([GREY] * 3).tolist()
-    cold = pixels(patch_heat(GREY, None, CLASSES[0].colour, 0 * MAP))
+    assert pixels(patch_picture(GREY, {})).tolist() == np.dstack([GREY] * 3).tolist()
+    cold = pixels(patch_heat(GREY, {}, 0 * MAP))
     assert cold[0, 0].tolist() == np.rint(0.4 * 100 + 0.6 * np.array([0, 0, 4])).tolist()
 
 
@@ -255,6 +284,15 @@ def test_a_filter_s_report_lists_all_its_patches_in_their_order(rows: pd.DataFra
     assert [row["Answer is"] for row in told[1:]] == ["false alarm", "confused", "confused", "confused"]
 
 
+def test_a_filter_s_report_counts_no_verdicts_where_they_could_not_be_read(rows: pd.DataFrame) -> None:
+    report = queue_report(replace(listed(rows, Query(split=None)), verdicts_read=False))
+    (counted,) = [row for row in report.sections[0].tables[0].rows if row[0] == "Verdicts"]
+    assert counted == ("Verdicts", "not known", f"{len(rows)}", percent(1.0))
+    assert {row["Verdicts"] for row in table_of(report.sections[-1])} == {"not known"}
+    assert sight("Ben", read=False) == "they could not be read, so nothing is known of them"
+    assert sight("Ben", read=True) == "those that Ben may see"
+
+
 def test_a_filter_s_report_counts_what_it_lists(rows: pd.DataFrame) -> None:
     table = queue_report(listed(rows, Query(split=None))).sections[0].tables[0]
     counted: dict[str, dict[str, str]] = {}
@@ -265,7 +303,7 @@ def test_a_filter_s_report_counts_what_it_lists(rows: pd.DataFrame) -> None:
         assert share == percent(int(count) / 20)
     assert counted == {
         "People marked": {class_title(label): "4" for label in range(5)},
-        "Model's answer": {class_title(3): "5", "not asked": "15"},
+        "Model's answer": {class_title(3): "5", "no answer in the run": "15"},
         "The answer is": {"confused": "3", "false alarm": "1", "right": "1", "not known": "15"},
         "Flagged": {"not known": "20"},
         "Evidence": {str(Group.RIGHT_ON_DEFECT): "1", "not known": "19"},
@@ -285,14 +323,14 @@ def test_a_filter_s_pictures_say_how_many_of_how_many_they_are(rows: pd.DataFram
         (
             "strip33_0",
             "marked 3 · scratches and scabs",
-            "model: 3 · scratches and scabs, 60.0 %",
+            "model: 3 · scratches and scabs, 60.0\xa0%",
             "verdicts: agrees, unsure",
             "heat for class 3, hottest pixel 0.30",
         ),
         (
             "strip43_0",
             "marked 4 · torn plates",
-            "model: 3 · scratches and scabs, 60.0 %",
+            "model: 3 · scratches and scabs, 60.0\xa0%",
             "no heat: it was not made yet",
         ),
         (

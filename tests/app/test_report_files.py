@@ -160,6 +160,17 @@ def test_signs_that_the_font_lacks_or_nobody_sees_are_written_out_by_number() ->
     assert "鋼[U+202E]🔥 a[U+D800]b[U+0000]" in _Seen(to_html(made)).words
 
 
+def test_a_picture_has_a_frame_and_a_number_keeps_its_per_cent_sign() -> None:
+    pale = Picture(
+        encode_picture(np.full((8, 16, 3), 255, np.uint8)), "pale", ("white", "with 99.5\xa0%"), 0.1
+    )
+    page = PdfReader(io.BytesIO(to_pdf(report(Section("s", pictures=(pale,)))))).pages[0]
+    drawn = page.get_contents()
+    assert drawn is not None
+    assert re.search(rb"\bn 0 0 [0-9.]+ [0-9.]+ re S", drawn.get_data()), "a line around it"
+    assert not re.search(r"99\.5\s*\n", page.extract_text())
+
+
 def test_a_long_name_is_broken_and_nothing_of_it_lost() -> None:
     name = "".join(f"strip{number}x" for number in range(40))
     cells = Table((Column("Patch"), Column("Sure", number=True)), ((name, "1 %"), ("b", "2 %")))

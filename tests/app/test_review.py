@@ -1,5 +1,6 @@
 """The review queue's table and query: every filter and order against a slow copy, and addresses there and back."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.review.filters import in_words
 from app.review.query import ANY_VERDICT, NO_VERDICT, Answer, Query, Sort, from_address, to_address
 from app.review.rows import FIRST_EVIDENCE, known_of, narrowed, with_verdicts
 from app.verdicts.readings import Lot, is_drawn, kinds_in_sight
@@ -23,6 +25,7 @@ VERDICTS = (NO_VERDICT, ANY_VERDICT, *(str(kind) for kind in Kind if kind != Kin
 @st.composite
 def queries(draw: Any) -> Query:
     low, high = sorted((draw(SHARES), draw(SHARES)))
+    margin_low, margin_high = draw(st.just((0.0, 1.0)) | st.tuples(SHARES, SHARES).map(sorted))
     return Query(
         split=draw(st.sampled_from([None, *Split])),
         label=draw(st.sampled_from([None, *range(5)])),
@@ -30,6 +33,8 @@ def queries(draw: Any) -> Query:
         answer=draw(st.sampled_from([None, *Answer])),
         low=low,
         high=high,
+        margin_low=margin_low,
+        margin_high=margin_high,
         flagged=draw(st.sampled_from([None, True, False])),
         group=draw(st.sampled_from([None, *Group])),
         verdict=draw(st.sampled_from([None, *VERDICTS])),
@@ -58,6 +63,12 @@ def test_the_usual_query_needs_no_address() -> None:
         ({"low": "1.5"}, "low '1.5', expected a number from 0 to 1"),
         ({"high": "nan"}, "high 'nan', expected a number from 0 to 1"),
         ({"low": "0.9", "high": "0.1"}, "low 0.9 above high 0.1, expected the lower number first"),
+        ({"margin_low": "-0.1"}, "margin_low '-0.1', expected a number from 0 to 1"),
+        ({"margin_high": "inf"}, "margin_high 'inf', expected a number from 0 to 1"),
+        (
+            {"margin_low": "0.5", "margin_high": "0.2"},
+            "margin_low 0.5 above margin_high 0.2, expected the lower number first",
+        ),
         ({"group": "elsewhere"}, "group 'elsewhere', expected one of right_elsewhere"),
         ({"verdict": "withdrawn"}, "verdict 'withdrawn', expected one of none, any, agree"),
         ({"flagged": "true"}, "flagged 'true', expected yes or no"),
@@ -123,6 +134,8 @@ def matches(row: Any, name: str, query: Query) -> bool:
             query.predicted is None or (asked and row["predicted"] == query.predicted),
             query.answer is None or row["answer"] == query.answer or (query.answer == Answer.WRONG and wrong),
             (query.low, query.high) == (0, 1) or (asked and query.low <= row["probability"] <= query.high),
+            (query.margin_low, query.margin_high) == (0, 1)
+            or (asked and query.margin_low <= row["margin"] <= query.margin_high),
             query.flagged is None,
             query.group in (None, row["group"]),
             query.verdict is None
@@ -170,6 +183,45 @@ def test_numbers_are_sorted(known: pd.DataFrame, sort: Sort, *, rising: bool, re
     assert (steps >= 0).all()
     assert np.isnan(values[len(numbers) :]).all()
     assert len(numbers) < len(values)
+
+
+PLACES: Mapping[Sort, Mapping[Any, int]] = {
+    Sort.LABEL: {0: 0, 1: 1, 2: 2, 3: 3, 4: 4},
+    Sort.PREDICTED: {0: 0, 1: 1, 2: 2, 3: 3, 4: 4},
+    Sort.SPLIT: {"test": 0, "validation": 1, "train": 2},
+    Sort.ANSWER: {"missed": 0, "false_alarm": 1, "confused": 2, "right": 3},
+    Sort.VERDICT: {"wrong_class": 0, "unsure not_a_defect": 1, "unsure": 2, "agree": 3},
+}
+"""The orders of what is no number: the place of each value; a value that has none here is not known."""
+
+
+@pytest.mark.parametrize("sort", PLACES)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_is_no_number_is_sorted_too_the_wrong_first_and_the_unknown_last(
+    known: pd.DataFrame, sort: Sort, *, reverse: bool
+) -> None:
+    kinds = ["agree", "", "unsure", "unsure not_a_defect", "wrong_class"]
+    table = known.assign(verdict=[kinds[place % len(kinds)] for place in range(len(known))])
+    found = narrowed(table, Query(split=None, sort=sort, reverse=reverse))
+    assert len(found) == len(table)
+    turn = -1 if reverse else 1
+    expected = sorted(  # stable, as the queue is: what is alike stays in the order of the names
+        table.index,
+        key=lambda name: (
+            table.loc[name, str(sort)] not in PLACES[sort],
+            turn * PLACES[sort].get(table.loc[name, str(sort)], 0),
+        ),
+    )
+    assert list(found.index) == expected
+    assert len({PLACES[sort].get(value) for value in table[str(sort)]}) > 2, "there is something to sort"
+
+
+def test_every_order_is_offered_in_words_and_every_range_is_told() -> None:
+    said = {in_words(Query(sort=sort))[-1] for sort in Sort}
+    assert len(said) == len(Sort)
+    assert in_words(Query(margin_low=0.05, margin_high=0.2))[1:-1] == [
+        "Margin to the second class: 5 % to 20 %"
+    ]
 
 
 def test_a_reader_learns_nothing_of_a_patch_that_waits_for_a_blind_second_reading() -> None:

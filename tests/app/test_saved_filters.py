@@ -12,13 +12,15 @@ import pytest
 from alembic import command
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, insert, text, update
 
 from app.review.query import NO_VERDICT, Answer, Query, Sort, from_text, to_text
 from app.review.shelf import BUILT_IN, chosen_of, shelf_of
 from app.verdicts.address import address_of
+from app.verdicts.chain import FIELDS, NOTHING, seal
 from app.verdicts.engines import engine_for
-from app.verdicts.records import Kind, Seen, Verdict
+from app.verdicts.records import Entry, Kind, Seen, Verdict
+from app.verdicts.rows import row_of
 from app.verdicts.saved_filters import (
     MOST,
     Damaged,
@@ -29,7 +31,7 @@ from app.verdicts.saved_filters import (
     rename,
     saved_filters,
 )
-from app.verdicts.schema import _config
+from app.verdicts.schema import HEAD, VERDICTS, _config
 from app.verdicts.store import Store, StoreAway, _writing, open_store
 from explain.evaluation.evidence import Group
 from severstal_xai.errors import InputError
@@ -40,7 +42,7 @@ VERDICT = Verdict(
     Kind.AGREE,
     "anna",
     datetime(2026, 3, 1, 12, tzinfo=UTC),
-    Seen("strip_0", "strip", "a" * 64, 3, "b" * 64, None, None, blind=True),
+    Seen("strip_0", "strip", "a" * 64, 3, "b" * 64, None, (), blind=True),
 )
 
 
@@ -142,18 +144,26 @@ def test_filters_are_no_part_of_the_chain(store: Store) -> None:
     assert store.fault() is None
 
 
-def test_a_store_of_the_version_before_keeps_its_verdicts_and_takes_filters(place: str) -> None:
+def test_a_store_of_the_first_version_keeps_its_verdicts_and_takes_filters_and_more_verdicts(
+    place: str,
+) -> None:
     url = address_of(place)
     engine = engine_for(url, create=True)
     with _writing(url, engine) as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-    old = Store(url, engine)
-    entry = old.append(VERDICT)
-    old.close()
+    row = row_of(VERDICT, NOTHING) | {"format": 1}
+    row["sha256"] = seal(NOTHING.sha256, row)
+    with _writing(url, engine) as connection:
+        connection.execute(
+            insert(VERDICTS).values({name: row[name] for name in (*FIELDS[1], "previous_sha256", "sha256")})
+        )
+        connection.execute(update(HEAD).values(number=1, sha256=row["sha256"]))
+    engine.dispose()
     new = open_store(place)
-    assert list(new.entries()) == [entry]
+    assert list(new.entries()) == [Entry(1, VERDICT, row["sha256"])]
+    new.append(replace(VERDICT, id="1" * 32))
     assert new.fault() is None
     add(new, SavedFilter("anna", "Scabs", ""))
     assert len(saved_filters(new)) == 1
@@ -239,6 +249,16 @@ def test_the_built_in_ones_ask_for_what_they_say() -> None:
         (None, Answer.FALSE_ALARM, None, Sort.DOUBT, Split.TEST),
         (None, None, NO_VERDICT, Sort.PROBABILITY, Split.TEST),
     ]
+
+
+def test_what_an_earlier_version_kept_still_means_the_same() -> None:
+    """It knew no margins, and these orders alone; a query is kept as what differs from the usual one."""
+    assert from_text("") == Query()
+    assert from_text("split=all&low=0.2&high=0.9&reverse=yes") == Query(
+        split=None, low=0.2, high=0.9, reverse=True
+    )
+    for sort in ("evidence", "name", "probability", "margin", "doubt"):
+        assert from_text(f"sort={sort}").sort == sort
 
 
 @given(st.dictionaries(st.sampled_from(["label", "text", "sort", "other"]), st.text(max_size=30)))

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +16,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from app.access.guard import HEALTH
 from app.access.signing import PATHS
 from app.access.tickets import COOKIE
+from app.verdicts.records import Kind, Seen, Verdict
+from app.verdicts.store import open_store
 from severstal_xai.manifest import Manifest
+from tests.app.hands import patient
 from tests.app.provider import provider, write_secrets
 
 Start = Callable[..., AbstractContextManager[str]]
@@ -54,10 +58,7 @@ def mill(
 @pytest.fixture
 def visitor(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1366, "height": 768})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    yield page
+    yield patient(context.new_page())
     context.close()
 
 
@@ -171,6 +172,17 @@ def test_a_viewer_looks_but_cannot_judge_and_goes_when_the_role_is_taken_away(
         mill.secrets.write_text(before)
     visitor.reload()
     expect(visitor.get_by_role("heading", name="Patch strip13_0")).to_be_visible()
+
+
+def test_a_file_that_is_made_on_a_click_is_made_for_who_has_signed_in(visitor: Page, mill: Mill) -> None:
+    seen = Seen("strip03_0", "strip03", "a" * 64, 0, "", None, (), blind=True)
+    with closing(open_store(str(mill.verdicts))) as store:
+        store.append(Verdict(Kind.AGREE, "björn", datetime.now(UTC), seen))
+    visitor.goto(f"{mill.address}/overview")
+    sign_in(visitor, "ida")
+    with visitor.expect_download() as file:
+        visitor.get_by_role("button", name="Verdicts (CSV)").click()
+    assert "björn" in file.value.path().read_text(encoding="utf-8")
 
 
 def test_whom_the_provider_knows_and_the_inspector_does_not_is_not_let_in(visitor: Page, mill: Mill) -> None:

@@ -12,15 +12,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
+from streamlit.proto.PageLink_pb2 import PageLink
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app import loading
+from app.patch import layers_in_browser
+from app.strip import picture_in_browser
 from app.verdicts.address import VARIABLE
 from app.verdicts.saved_filters import SavedFilter, add, saved_filters
 from app.verdicts.store import open_store
 from explain.methods import METHODS
 from severstal_xai.checkpoint import MODEL_FILE, WEIGHTS_FILE
+from severstal_xai.files import sha256
+from severstal_xai.imaging import STRIP_SHAPE, encode_png
 from severstal_xai.manifest import MANIFEST_FILE, Manifest, Split, write_manifest
 from severstal_xai.operating_point import OPERATING_POINT_FILE
 from severstal_xai.predictions import PREDICTIONS_FILE, write_predictions
@@ -107,8 +112,16 @@ def controls(page: AppTest) -> Iterator[Any]:
     for block in (page.main, page.sidebar):
         for element in block:
             proto = getattr(element, "proto", None)
-            if proto is not None and {"id", "help"} <= set(proto.DESCRIPTOR.fields_by_name):
+            if isinstance(proto, PageLink) or (
+                proto is not None and {"id", "help"} <= set(proto.DESCRIPTOR.fields_by_name)
+            ):
                 yield proto
+
+
+def mute(page: AppTest) -> list[str]:
+    """The labels of the controls that do not explain themselves."""
+    assert not page.exception
+    return [proto.label for proto in controls(page) if not proto.help.strip()]
 
 
 def commands(page: AppTest) -> str:
@@ -125,10 +138,54 @@ def test_every_control_explains_itself(open_page: Open, at: str) -> None:
         page.text_input(key="reader").set_value("Anna").run()
         page.text_input(key="filter name").set_value("Mine").run()
         page.button(key="filter save").click().run()
-    found = list(controls(page))
+    labels = [proto.label for proto in controls(page)]
+    assert {"Strip", "One patch", "Review queue", "New strips", "Overview"} < set(labels)
+    assert not mute(page)
+
+
+@pytest.mark.parametrize("window", ["", "3"])
+def test_every_control_of_an_opened_new_strip_explains_itself(open_page: Open, window: str) -> None:
+    page = open_page("new")
+    strips = [encode_png(np.full(STRIP_SHAPE, grey, np.uint8)) for grey in (70, 90)]
+    page.file_uploader[0].set_value([(f"{place}.png", one, "image/png") for place, one in enumerate(strips)])
+    page.run()
+    page.query_params["upload"] = sha256(strips[0])
+    if window:
+        page.query_params["window"] = window
+    page.run()
+    assert loading.jobs().wait_until_idle(60)
+    page.run()
+    assert ("Its strip" in {button.label for button in page.button}) == bool(window)
+    assert {"Previous", "Next"} < {button.label for button in page.button}
+    assert not mute(page)
+
+
+@pytest.mark.parametrize("at", ["", "queue"])
+def test_every_control_of_a_made_report_explains_itself(open_page: Open, at: str) -> None:
+    page = open_page(at)
+    next(button for button in page.button if button.label == "Make HTML").click().run()
+    assert any(proto.label.startswith("Save ") for proto in controls(page))
+    assert not mute(page)
+
+
+@pytest.mark.parametrize(
+    ("at", "address"),
+    [("overview", {"run": "nowhere"}), ("queue", {"label": "9"}), ("new", {"upload": "0" * 64})],
+)
+def test_the_way_out_of_a_wrong_address_explains_itself(
+    open_page: Open, at: str, address: dict[str, str]
+) -> None:
+    page = open_page(at, **address)
+    assert page.error
+    assert page.button
+    assert not mute(page)
+
+
+@pytest.mark.parametrize("html", [layers_in_browser.HTML, picture_in_browser.HTML])
+def test_every_control_above_the_pictures_explains_itself(html: str) -> None:
+    found = re.findall(r"<(?:button|label)\b[^>]*>", html)
     assert found
-    mute = [proto.label for proto in found if not proto.help.strip()]
-    assert not mute
+    assert [one for one in found if not re.search(r' title="[^"]+"', one)] == []
 
 
 @pytest.mark.parametrize(
@@ -188,17 +245,25 @@ def test_a_database_that_is_away_is_told_and_the_rest_is_shown(
         assert page.dataframe
 
 
-def test_without_masks_the_strip_goes_on_and_the_patch_says_what_to_do(open_page: Open, data: Path) -> None:
+def test_without_masks_each_page_that_shows_them_says_what_to_do(open_page: Open, data: Path) -> None:
     shutil.rmtree(data / "masks")
-    assert "No window of it can be shown." in words(open_page("", strip="strip33"))
-    page = open_page("patch", patch="strip33_0")
-    assert "This patch cannot be shown." in words(page)
-    assert "python -m data_prep.verify" in commands(page)
-    assert "masks/strip33_0.png" in words(page)
+    strip = open_page("", strip="strip33")
+    assert "No window of it can be shown." in words(strip)
+    patch, queue = open_page("patch", patch="strip33_0"), open_page("queue", look="pictures")
+    for page, title in (
+        (strip, "Not all of this strip can be shown."),
+        (patch, "This patch cannot be shown."),
+        (queue, "Not all of these pictures can be shown."),
+    ):
+        assert title in words(page)
+        assert "python -m data_prep.verify --data" in commands(page)
+        assert "python -m data_prep --source" in commands(page)
+    for page in (strip, patch):
+        assert "masks/strip33_0.png" in words(page)
+    sound = open_page("", strip="strip03")  # it has no mask
+    assert not commands(sound)
     (sheet,) = [
-        element.proto
-        for element in open_page("queue", look="pictures").get("bidi_component")
-        if "tiles" in element.proto.component_name
+        element.proto for element in queue.get("bidi_component") if "tiles" in element.proto.component_name
     ]
     problems = [tile["problem"] for tile in json.loads(sheet.json)["tiles"]]
     assert sum(map(bool, problems)) == 4  # of the five test patches one is sound and has no mask
@@ -253,6 +318,7 @@ def test_sheets_are_turned_by_the_address_and_the_last_stands_for_those_that_are
     page = open_page("queue", **address, sheet="99")
     assert names(page) == ["strip40_0", "strip41_0", "strip42_0", "strip43_0"]
     assert "Sheet 3 of 3." in words(page)
+    assert "a number goes to that sheet, the arrows to the one before or after" in words(page)
     page.selectbox(key="label").select(1).run()
     assert "sheet" not in page.query_params
     assert "Session State" not in caplog.text
@@ -291,6 +357,10 @@ def test_a_filter_is_saved_changed_deleted_and_put_back(open_page: Open, verdict
 
     save("  ")
     assert "name of 0 characters, expected 1 to 100" in words(page)
+    save("a" * 101)
+    assert "name of 101 characters, expected 1 to 100" in words(page), (
+        "what is too long is not cut in silence"
+    )
     save("Missed Defects")
     assert "a built-in filter has it" in words(page)
     save(" My  *scabs* ")

@@ -10,7 +10,6 @@ from app.strip.strips import Strip, composed, read_whole, strips_of
 from severstal_xai.errors import InputError
 from severstal_xai.files import sha256
 from severstal_xai.imaging import STRIP_SHAPE, encode_png
-from severstal_xai.left_out import LEFT_OUT_FILE, read_left_out
 from severstal_xai.manifest import Manifest, Patch, Split, write_manifest
 from severstal_xai.strips import OFFSET, PATCH_SIZE, patch_name
 
@@ -79,16 +78,3 @@ def test_a_whole_strip_is_the_one_that_its_patches_were_cut_from(
     (tmp_path / "a.png").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"a\.png"):
         read_whole(tmp_path, strip, greys(strip))
-
-
-def test_why_windows_were_left_out_is_read_strictly(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"left_out\.csv: not readable"):
-        read_left_out(tmp_path)
-    (tmp_path / LEFT_OUT_FILE).write_text('patch,label,mean_grey,reason\na_1,0,9.5,"sound, of a strip"\n')
-    assert read_left_out(tmp_path) == {"a_1": "sound, of a strip"}
-    (tmp_path / LEFT_OUT_FILE).write_text("patch,label\na_1,0\n")
-    with pytest.raises(InputError, match=r"left_out\.csv: not readable"):
-        read_left_out(tmp_path)
-    (tmp_path / LEFT_OUT_FILE).write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"left_out\.csv: not readable"):
-        read_left_out(tmp_path)

@@ -1,10 +1,12 @@
 """The store of verdicts, on SQLite and on PostgreSQL."""
 
+import json
 import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from app.audit import main
 from app.verdicts.address import VARIABLE, address_of, shown
 from app.verdicts.chain import GENESIS, NOTHING, Head, canonical, first_fault, seal
 from app.verdicts.readings import Lot, awaiting_second_reading, is_drawn, visible_to
@@ -48,7 +51,7 @@ SEEN = Seen(
     3,
     "b" * 64,
     Answer("c" * 64, 3, 0.9),
-    Heat("sise", (("budget", 0.4), ("gate", "hard")), 3, "d" * 64),
+    (Heat("sise", (("budget", 0.4), ("gate", "hard")), 3, "d" * 64), Heat("grad_cam", (), 3, "e" * 64)),
     blind=True,
 )
 
@@ -95,7 +98,7 @@ def test_what_is_appended_is_read_back_and_the_chain_holds(store: Store, address
     given = [
         verdict(note="a scab,\n\tnot a scratch · 酸洗"),
         verdict(Kind.WRONG_CLASS, "björn", label=4),
-        replace(verdict(Kind.UNSURE), seen=replace(SEEN, answer=None, heat=None, label=0, mask_sha256="")),
+        replace(verdict(Kind.UNSURE), seen=replace(SEEN, answer=None, heats=(), label=0, mask_sha256="")),
         replace(verdict(), at=datetime(2026, 3, 1, 14, 0, 0, 7, tzinfo=timezone(timedelta(hours=2)))),
     ]
     entries = [store.append(one) for one in given]
@@ -107,6 +110,27 @@ def test_what_is_appended_is_read_back_and_the_chain_holds(store: Store, address
     assert again.fault() is None
     assert again.fault(entries[1].sha256) is None
     again.close()
+
+
+def test_a_file_is_in_the_mode_that_lets_many_read_while_one_writes_and_stays_so(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.sqlite"
+    opened = open_store(str(path))
+    for _ in range(2):
+        with closing(sqlite3.connect(path)) as another:
+            assert another.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        opened.close()
+    with closing(sqlite3.connect(path)) as another:
+        assert another.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    opened = open_store(str(path))
+    with closing(sqlite3.connect(path)) as another:
+        assert another.execute("PRAGMA journal_mode").fetchone() == ("wal",), (
+            "where another program changed it"
+        )
+        another.execute("BEGIN")
+        assert another.execute("SELECT count(*) FROM verdicts").fetchone() == (0,)
+        opened.append(verdict())
+        assert another.execute("SELECT count(*) FROM verdicts").fetchone() == (0,), "as it was when it began"
+    opened.close()
 
 
 def test_undo_is_a_record_after_which_what_was_said_before_holds_again(store: Store) -> None:
@@ -130,7 +154,7 @@ def test_only_the_reader_s_own_verdict_that_holds_is_taken_back(store: Store) ->
         replace(undo.verdict, seen=verdict(patch="other_0").seen),
         undo.verdict,
     ):
-        with pytest.raises(InputError, match=r"withdraws [0-9]+"):
+        with pytest.raises(InputError, match=r"withdraws [0-9]+, expected|taken back already, by record"):
             store.append(replace(wrong, id="0" * 32))
     with pytest.raises(InputError, match="record 2 takes one back"):
         store.withdraw(undo, NOON)
@@ -188,7 +212,7 @@ def test_a_database_of_a_later_version_is_refused_in_words(store: Store, address
     with store._engine.execution_options(writes=True).begin() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0099'"))
     with pytest.raises(
-        InputError, match="has schema 0099, expected 0002 at most: it was opened by a later version"
+        InputError, match="has schema 0099, expected 0003 at most: it was opened by a later version"
     ):
         open_store(address)
 
@@ -295,6 +319,35 @@ def test_what_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> None:
         open_store(str(tmp_path / "missing.sqlite"), create=False)
     with pytest.raises(StoreAway):
         open_store(str(picture / "below.sqlite"))
+    empty = tmp_path / "empty.sqlite"
+    empty.touch()
+    with pytest.raises(
+        InputError, match=r"holds no verdicts' tables, expected a store .* copy the files ending in -wal"
+    ):
+        open_store(str(empty), create=False)
+    assert not empty.stat().st_size
+
+
+def test_the_file_alone_holds_what_was_acknowledged_and_a_backup_is_made_while_it_is_used(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "verdicts.sqlite"
+    store = open_store(str(path))
+    entry = store.append(verdict())
+    alone = tmp_path / "alone.sqlite"
+    alone.write_bytes(path.read_bytes())  # as who copies files does, without SQLite's log beside it
+    with closing(open_store(str(alone), create=False)) as copied:
+        assert list(copied.entries()) == [entry]
+    with store.reading() as connection:
+        connection.execute(
+            text("SELECT number FROM verdicts")
+        ).all()  # a reader holds back what the log may give up
+        later = store.append(verdict(Kind.UNSURE, "björn"))
+        store.back_up(tmp_path / "backup.sqlite")
+    with closing(open_store(str(tmp_path / "backup.sqlite"), create=False)) as backup:
+        assert list(backup.entries()) == [entry, later]
+        assert backup.fault() is None
+    store.close()
 
 
 @pytest.fixture
@@ -324,7 +377,8 @@ def tampered(tmp_path: Path) -> Callable[[str], Store]:
         ("UPDATE verdicts SET kind = 'unsure' WHERE number = 3", 3, "altered"),
         ("UPDATE verdicts SET at = '2020-01-01T00:00:00.000000Z' WHERE number = 5", 5, "altered"),
         ("UPDATE verdicts SET blind = 0 WHERE number = 1", 1, "altered"),
-        ("UPDATE verdicts SET format = 2 WHERE number = 2", 2, "altered"),
+        ("UPDATE verdicts SET format = 1 WHERE number = 2", 2, "altered"),
+        ("UPDATE verdicts SET beside_method = 'rise' WHERE number = 4", 4, "altered"),
         ("UPDATE verdicts SET note = x'00ff' WHERE number = 2", 2, "altered"),
         ("DELETE FROM verdicts WHERE number = 3", 3, "missing"),
         ("DELETE FROM verdicts WHERE number = 1", 1, "missing"),
@@ -342,7 +396,7 @@ def tampered(tmp_path: Path) -> Callable[[str], Store]:
         (
             "UPDATE verdicts SET id = 'x' WHERE number = 5; INSERT INTO verdicts SELECT 6, format, 'y', at, reader, kind, label, note,"
             "withdraws, patch, strip, image_sha256, marked_label, mask_sha256, blind, weights_sha256, predicted, probability, method,"
-            "settings, target, map_sha256, previous_sha256, sha256 FROM verdicts WHERE number = 2",
+            "settings, target, map_sha256, beside_method, beside_settings, beside_target, beside_map_sha256, previous_sha256, sha256 FROM verdicts WHERE number = 2",
             5,
             "altered",
         ),
@@ -351,11 +405,20 @@ def tampered(tmp_path: Path) -> Callable[[str], Store]:
     ],
 )
 def test_a_changed_database_is_found_out_with_the_first_wrong_record(
-    tampered: Callable[[str], Store], statements: str, number: int, reason: str
+    tampered: Callable[[str], Store],
+    capsys: pytest.CaptureFixture[str],
+    statements: str,
+    number: int,
+    reason: str,
 ) -> None:
-    fault = tampered(statements).fault()
+    store = tampered(statements)
+    fault = store.fault()
     assert fault is not None
     assert (fault.number, reason in fault.reason) == (number, True), fault
+    assert main(["verify", "--store", store.address]) == 1
+    told = capsys.readouterr().out
+    assert told == f"{store.address}: {fault.reason}\n"
+    assert f": record {number} " in told
 
 
 def test_an_end_cut_off_with_its_head_is_found_by_a_hash_noted_elsewhere(
@@ -392,6 +455,7 @@ def test_a_record_that_is_no_verdict_any_more_is_named(tampered: Callable[[str],
         ({"note": "x" * (LONGEST_NOTE + 1)}, "note of 2001 characters"),
         ({"note": "a\x00b"}, r"control character U\+0000"),
         ({"note": "\ud800"}, r"control character U\+D800"),
+        ({"note": "a\u202eb"}, r"U\+202E, which turns the direction of the text"),
         ({"at": datetime(2026, 1, 1)}, "expected a time with its zone"),
         ({"label": 2}, "expected one with wrong_class alone"),
         ({"kind": Kind.WRONG_CLASS}, "label None, expected 1 to 4"),
@@ -415,6 +479,7 @@ def test_what_is_no_verdict_is_refused_in_words(change: dict[str, object], messa
         ({"label": 5}, "label 5, expected 0 to 4"),
         ({"image_sha256": "A" * 64}, "expected 64 hexadecimal digits"),
         ({"label": 0}, "expected none for class 0"),
+        ({"heats": SEEN.heats * 2}, "4 maps in sight, expected 2 at most"),
     ],
 )
 def test_what_nobody_can_have_seen_is_refused(change: dict[str, object], message: str) -> None:
@@ -454,11 +519,14 @@ settings = st.lists(
 @st.composite
 def verdicts(draw: st.DrawFn) -> Verdict:
     answer = Answer("c" * 64, draw(st.integers(0, 4)), draw(st.floats(0, 1)))
-    heat = Heat("sise", tuple(draw(settings)), 1, "d" * 64)
+    heats = [
+        Heat("sise", tuple(draw(settings)), 1, "d" * 64),
+        Heat("rise", tuple(draw(settings)), 2, "e" * 64),
+    ]
     seen = replace(
         SEEN,
         answer=draw(st.sampled_from([answer, None])),
-        heat=draw(st.sampled_from([heat, None])),
+        heats=tuple(heats[: draw(st.integers(0, 2))]),
         blind=draw(st.booleans()),
     )
     name = draw(words.map(tidy_name).filter(bool))
@@ -486,11 +554,23 @@ def test_a_verdict_comes_back_from_its_row_and_a_chain_of_them_holds(given_verdi
 def test_a_seal_is_sha256_of_the_hash_before_and_the_content() -> None:
     row = row_of(replace(verdict(), id="0" * 32), NOTHING)
     expected = (
-        b'[1,1,"00000000000000000000000000000000","2026-03-01T12:00:00.000000Z","anna","agree",null,"",null,"strip_0","strip",'
-        b'"%s",3,"%s",1,"%s",3,0.9,"sise","[[\\"budget\\",0.4],[\\"gate\\",\\"hard\\"]]",3,"%s"]'
-    ) % tuple(letter * 64 for letter in (b"a", b"b", b"c", b"d"))
+        b'[1,2,"00000000000000000000000000000000","2026-03-01T12:00:00.000000Z","anna","agree",null,"",null,"strip_0","strip",'
+        b'"%s",3,"%s",1,"%s",3,0.9,"sise","[[\\"budget\\",0.4],[\\"gate\\",\\"hard\\"]]",3,"%s","grad_cam","[]",3,"%s"]'
+    ) % tuple(letter * 64 for letter in (b"a", b"b", b"c", b"d", b"e"))
     assert canonical(row) == expected
     assert row["sha256"] == seal(GENESIS, row) == sha256(b"0" * 64 + b"\n" + expected)
+
+
+def test_a_seal_of_before_there_were_two_maps_holds_and_its_record_can_hold_no_second_one() -> None:
+    row = row_of(replace(verdict(), seen=replace(SEEN, heats=SEEN.heats[:1])), NOTHING) | {"format": 1}
+    old = row | {"sha256": seal(GENESIS, row)}
+    assert len(json.loads(canonical(old))) == 22
+    head = Head(1, old["sha256"])
+    assert first_fault([old], head) is None
+    assert entry_of(old).verdict.seen.heats == SEEN.heats[:1]
+    fault = first_fault([old | {"beside_map_sha256": "e" * 64}], head)
+    assert fault is not None
+    assert "altered" in fault.reason
 
 
 def test_a_second_reader_sees_nothing_of_the_first_until_they_have_judged(tmp_path: Path) -> None:

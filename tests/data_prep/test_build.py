@@ -18,6 +18,7 @@ from data_prep.source import WHERE_TO_GET_IT
 from severstal_xai.command import CONFIGS
 from severstal_xai.errors import InputError
 from severstal_xai.imaging import STRIP_SHAPE, read_grey
+from severstal_xai.left_out import read_left_out
 from severstal_xai.manifest import MANIFEST_FILE, Split, read_manifest
 from severstal_xai.rle import decode_rle
 
@@ -91,12 +92,31 @@ def test_the_folder_holds_what_the_rooms_agreed_on_and_verifies(built: Path) -> 
             assert (image.format, image.mode, image.size) == ("PNG", "L", (256, 256))
 
 
-def test_what_was_left_out_is_listed_with_its_reason(built: Path) -> None:
-    with (built / "left_out.csv").open(newline="") as stream:
-        found = {(row["patch"], row["label"], row["reason"]) for row in csv.DictReader(stream)}
-    assert found == {("s4_0", "1", "several classes"), ("s4_2", "3", "several classes")} | {
-        (f"s9_{window}", "0", "sound, of a strip that gives no class 0") for window in range(6)
-    }
+def test_what_was_left_out_is_listed_with_its_reason_and_what_people_marked_on_it(built: Path) -> None:
+    windows = read_left_out(built)
+    assert {(one.patch, one.label, one.reason) for one in windows.values()} == {
+        ("s4_0", 1, "several classes"),
+        ("s4_2", 3, "several classes"),
+    } | {(f"s9_{window}", 0, "sound, of a strip that gives no class 0") for window in range(6)}
+    marked = {name: one.masks() for name, one in windows.items() if one.classes}
+    assert {name: list(masks) for name, masks in marked.items()} == {"s4_0": [1], "s4_2": [3]}
+    for name, label, column in (("s4_0", 1, 100 - 32), ("s4_2", 3, 700 - 32 - 2 * 256)):
+        assert np.argwhere(marked[name][label]).tolist() == [[row, column] for row in range(10, 20)]
+
+
+def test_a_window_of_several_classes_keeps_the_marks_of_each(
+    tmp_path: Path,
+    prepare: Prepare,
+    make_source: MakeSource,
+    strip_jpeg: Callable[[int], bytes],
+    defect: Callable[..., str],
+) -> None:
+    rows = f"a.jpg,4,{defect(40, 41)}\na.jpg,2,{defect(42)}\nb.jpg,3,{defect(40)}\n"
+    source = make_source(tmp_path / "source", HEADER + rows, {"a.jpg": strip_jpeg(0), "b.jpg": strip_jpeg(1)})
+    assert prepare(source, tmp_path / "out", "--several_classes=leave_out_patch") == 0
+    (mixed,) = read_left_out(tmp_path / "out").values()
+    assert (mixed.patch, mixed.label, mixed.classes) == ("a_0", 4, (2, 4))
+    assert {label: set(np.nonzero(mask)[1]) for label, mask in mixed.masks().items()} == {2: {10}, 4: {8, 9}}
 
 
 def test_the_report_stands_beside_table_3_and_counts_what_was_built(built: Path) -> None:

@@ -16,6 +16,14 @@ UNUSED_IDS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 """Of 1 to 90, those that COCO's annotations leave out."""
 
 
+MEAN = torch.tensor([123.68, 116.779, 103.939]).reshape(3, 1, 1)
+
+
+def as_caffe_sees_it(pixels: np.ndarray) -> Tensor:
+    """Blue, green, red, in grey levels less the mean, float64."""
+    return (torch.tensor(pixels).permute(2, 0, 1).double() - MEAN)[[2, 1, 0]][None]
+
+
 def caffe_resnet50(classes: int) -> Any:
     """torchvision's network as Caffe's is."""
     network: Any = build_classifier("resnet50", classes, seed=0)

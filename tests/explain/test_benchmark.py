@@ -37,6 +37,8 @@ def test_forward_passes_are_counted_whether_a_method_tells_them_or_not() -> None
     assert method_cost(CASE, "sise").forwards == masks
     steps = method_cost(CASE, "integrated_gradients").forwards
     assert steps == 50
+    looks = method_cost(CASE, "grad_cam").forwards
+    assert looks == 1
 
 
 def test_a_measurement_has_a_process_of_its_own() -> None:

@@ -183,3 +183,12 @@ def test_layers_named_by_hand_give_what_the_graph_gives() -> None:
 def test_layers_that_cannot_be_are_refused_by_name(name: str, reason: str) -> None:
     with pytest.raises(InputError, match=f"layers: '{name}' {reason}"):
         activations(Undecided().eval(), torch.zeros(3, 8, 8), ("first", name))
+
+
+def test_of_many_layers_a_few_are_named() -> None:
+    model = build_classifier("resnet18", 5, seed=0).eval()
+    modules = len([name for name, _ in model.named_modules() if name])
+    with pytest.raises(
+        InputError, match=f"expected one of conv1, bn1, relu, maxpool, layer1, layer1.0 … {modules} names$"
+    ):
+        activations(model, torch.zeros(3, 64, 64), ("foo",))

@@ -310,12 +310,17 @@ class CancelledError(Exception):
     """Raised by who no longer wants the map."""
 
 
-def test_no_trace_is_left_by_an_explanation_that_was_cancelled(method: Any, images: Tensor) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_no_trace_is_left_by_an_explanation_that_was_cancelled(
+    method: Any, images: Tensor, share: float
+) -> None:
+    """After the first step, and in the midst."""
     if "progress" not in inspect.signature(getattr(method, "explain", method)).parameters:
         pytest.skip("it is done before anyone could cancel it")
 
     def cancel(done: int, total: int) -> None:
-        raise CancelledError
+        if done >= share * total:
+            raise CancelledError
 
     model = build()
     expected = method(model, images[:1], TARGETS[:1])

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from explain.engines import choose_engine
+from explain.evaluation.rows import Asked, evaluate_image
 from explain.maps import gaussian_blur
 from explain.metrics.faithfulness import BLUR, Faithfulness, Judged, area_under, drop_and_increase, judge
+from severstal_xai.errors import InputError
 
 SIZE = 20
 
@@ -178,3 +180,14 @@ def test_the_area_under_a_constant_is_the_constant() -> None:
     assert area_under([0.3] * 5) == pytest.approx(0.3)
     assert area_under([0.0, 1.0]) == 0.5
     assert math.isclose(area_under([1.0, 0.0, 0.0, 0.0, 0.0]), 0.125)
+
+
+def test_a_model_that_answers_no_number_is_not_judged(image: Tensor) -> None:
+    model = Deaf()
+    model.logits.data[0] = math.nan
+    saliency = torch.rand(SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(InputError, match=r"the model's probability of class 1 is nan, expected a number"):
+        judge(choose_engine(model, image), [Judged(image, 1, saliency)], steps=2)
+    asked = Asked("strip1_0", image, 1, torch.ones(SIZE, SIZE, dtype=torch.bool))
+    with pytest.raises(InputError, match=r"strip1_0: the model's probability of class 1 is nan"):
+        list(evaluate_image(model, asked, {"random": None}, steps=0))

@@ -97,6 +97,34 @@ def test_an_image_that_is_the_baseline_gives_a_map_of_zeros() -> None:
     assert torch.equal(saliency, torch.zeros(1, 8, 10))
 
 
+def test_progress_is_told_after_each_batch_of_points_and_changes_nothing(image: Tensor) -> None:
+    model = rectified(bias=True)
+    told: list[tuple[int, int]] = []
+    method = IntegratedGradients()
+    found = method.explain(model, image, 2, lambda done, total: told.append((done, total)))
+    assert told == [(8, 50), (16, 50), (24, 50), (32, 50), (40, 50), (48, 50), (50, 50)]
+    assert torch.equal(found, method(model, image[None], torch.tensor([2]))[0])
+
+
+class EnoughError(Exception):
+    """Raised by who no longer wants the map."""
+
+
+def test_what_the_progress_raises_ends_the_work_between_two_batches(image: Tensor) -> None:
+    model = rectified(bias=True)
+    asked: list[int] = []
+    model.register_forward_pre_hook(lambda _, images: asked.append(len(images[0])))
+
+    def enough(done: int, total: int) -> None:
+        assert sum(asked) == done, "what is told is done, and no more was begun"
+        if done > total / 4:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        IntegratedGradients().explain(model, image, 2, enough)
+    assert asked == [8, 8]
+
+
 def test_no_steps_are_refused() -> None:
     with pytest.raises(InputError, match=r"^n_steps 0, expected 1 or more$"):
         IntegratedGradients(n_steps=0)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import torch
 from explain.engines import Engine, choose_engine
 from explain.evaluation.controls import CONTROLS
 from explain.evaluation.rows import evaluate_image
+from explain.methods import METHODS
+from explain.methods.rise import RISE
 from explain.methods.sise import SISE
 from explain.metrics.localisation import energy_pointing
 from explain.natural.__main__ import main
 from explain.natural.evaluate import evaluate_natural
 from explain.natural.pairs import make_ready
-from explain.natural.report import Evaluated
+from explain.natural.report import Evaluated, write_report
 from explain.natural.settings import Settings
 from explain.natural.torchray import load_network, network_input
 from explain.natural.voc import voc_boxes
@@ -64,6 +67,7 @@ def settings(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Setting
         methods="sise,grad_cam",
         sise=SISE(mu=0.95, engine="reference"),
         images_at_most=None,
+        seeds=1,
         steps=0,
         size=SIZE,
         seed=0,
@@ -197,6 +201,56 @@ def test_fewer_images_are_a_part_of_all(
     assert some.rows["image"].nunique() == 2
 
 
+def test_more_seeds_add_rows_and_the_tables_show_their_mean(
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: list[tuple[str, tuple[str, ...]]],
+) -> None:
+    monkeypatch.setitem(
+        METHODS, "rise", partial(RISE, masks=12, engine="reference")
+    )  # the paper's 4,000 take minutes
+    own = changed(settings, methods="grad_cam,rise", output=tmp_path / "out")
+    once = evaluate_natural(own)
+    assert once
+    assert sorted(asked) == [(name, ("grad_cam", "rise", *CONTROLS)) for name in PAIRS]
+    before = {path: path.read_bytes() for path in (tmp_path / "out").glob("*/*")}
+
+    asked.clear()
+    thrice = evaluate_natural(changed(own, seeds=3))
+    assert thrice
+    assert sorted(asked) == [(name, ("rise_seed_1", "rise_seed_2")) for name in PAIRS]
+    assert {path: path.read_bytes() for path in before} == before
+    assert not list((tmp_path / "out").glob("*_seed_*/*.npy"))  # the report shows no map of them
+    runs = ["rise", "rise_seed_1", "rise_seed_2"]
+    kept: Any = pd.read_parquet(tmp_path / "out" / "per_pair.parquet").set_index(["method", "pair"])
+    assert sorted(kept.index) == sorted(
+        (method, pair) for method in ["grad_cam", *runs, *CONTROLS] for pair in PAIRS
+    )
+    assert (
+        len({kept.loc[(run, "000001_dog"), "energy_pointing"] for run in runs}) == 3
+    )  # other masks, other maps
+    one = kept.loc[list(once.rows["method"].unique()), "top"]
+    pd.testing.assert_series_equal(
+        one.sort_index(), once.rows.set_index(["method", "pair"])["top"].sort_index()
+    )
+
+    write_report(tmp_path / "out", thrice)
+    report = (tmp_path / "out" / "report.md").read_text()
+    means = [100 * float(kept.loc[run, "energy_pointing"].mean()) for run in runs]
+    assert re.search(rf"\| rise \| {sum(means) / 3:.2f} \(.*\| 32\.86 \|", report)
+    for run, mean in zip(runs, means, strict=True):
+        assert re.search(rf"\| {run} \|.* \| {mean:.2f} \(", report)
+    assert len(re.findall(r"\| rise_seed_1 ", report)) == 1  # a run is no method of its own
+
+    asked.clear()
+    again = evaluate_natural(own)
+    assert again
+    assert asked == []
+    assert set(again.rows["method"]) == {"grad_cam", "rise", *CONTROLS}
+    assert len(list((tmp_path / "out" / "rise_seed_2").glob("*.json"))) == len(PAIRS)
+
+
 def test_killed_in_the_midst_it_goes_on_and_changed_boxes_are_asked_about_anew(
     settings: Settings,
     tmp_path: Path,
@@ -275,6 +329,7 @@ def test_rows_made_otherwise_are_not_mixed(
     [
         ({"methods": "sise,nothing"}, "method 'nothing', expected one of"),
         ({"images_at_most": 0}, "images_at_most 0, expected 1 or more"),
+        ({"seeds": 0}, "seeds 0, expected 1 or more, at most 100"),
         ({"size": 32}, "size 32, expected 64 or more"),
         ({"architecture": "vgg16", "size": 223}, "size 223, expected 224 or more"),
         ({"images": Path("nowhere")}, r"nowhere: no VOCdevkit/VOC2007/ImageSets/Main/test\.txt in it"),

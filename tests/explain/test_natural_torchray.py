@@ -16,20 +16,13 @@ from explain.natural.torchray import SlidingVGG, check_weights, load_network, ne
 from severstal_xai.errors import InputError
 from severstal_xai.files import sha256_of
 from severstal_xai.model import build_classifier
-from tests.explain.natural_trees import save_resnet50, save_vgg16
-
-MEAN = torch.tensor([123.68, 116.779, 103.939]).reshape(3, 1, 1)
+from tests.explain.natural_trees import as_caffe_sees_it, save_resnet50, save_vgg16
 
 
 def pixels_of(size: int, seed: int = 0) -> np.ndarray:
     chance = np.random.default_rng(seed)
     coarse = chance.integers(0, 256, (size // 8, size // 8, 3)).repeat(8, axis=0).repeat(8, axis=1)
     return (0.8 * coarse + 0.2 * chance.integers(0, 256, (size, size, 3))).astype(np.uint8)
-
-
-def as_caffe_sees_it(pixels: np.ndarray) -> Tensor:
-    """Blue, green, red, in grey levels less the mean, float64."""
-    return (torch.from_numpy(pixels).permute(2, 0, 1).double() - MEAN)[[2, 1, 0]][None]
 
 
 @pytest.fixture(scope="module")

@@ -122,6 +122,20 @@ def test_a_network_that_gives_every_mask_the_same_answer_gets_a_zero_map(
     assert not RISE(masks=50, probability=1.0).explain(model, image, 0).any()
 
 
+def test_first_maps_are_those_of_the_first_masks_and_the_last_is_the_map(
+    model: nn.Module, image: Tensor
+) -> None:
+    method = RISE(masks=40, cells=3, engine="reference")  # it takes eight images at a time on every CPU
+    whole = method.explain(model, image, 1)
+    *firsts, last = method.explain_in_steps(model, image, 1, shares=(0.1, 0.15, 0.5))
+    assert [one.forwards for one in [*firsts, last]] == [8, 24, 40]
+    lots = draw(40, 3, 0.5, (20, 17), seed=0)
+    for one in firsts:
+        begun = Lots(lots.open_cells[: one.forwards], lots.indents[: one.forwards])
+        np.testing.assert_allclose(one.saliency, slow_rise(model, image, begun, 1, 0.5), atol=1e-5)
+    assert torch.equal(last.saliency, whole)
+
+
 def test_progress_is_told_after_each_batch(model: nn.Module, image: Tensor) -> None:
     told: list[tuple[int, int]] = []
     method = RISE(masks=20, engine="reference")  # it takes eight images at a time on every CPU

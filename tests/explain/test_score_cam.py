@@ -37,14 +37,14 @@ def image() -> Tensor:
     return torch.randn(3, 64, 96, generator=torch.Generator().manual_seed(0))
 
 
-def slow_score_cam(model: Small, image: Tensor, target: int) -> np.ndarray:
-    """Algorithm 1 in float64, a map at a time, with the baseline and the logarithm of the probability."""
+def slow_score_cam(model: Small, image: Tensor, target: int, some: int = 24) -> np.ndarray:
+    """Algorithm 1 in float64, a map at a time, with the baseline and the logarithm of the probability, of the first `some` maps."""
     model, image = model.double(), image.double()
     with torch.no_grad():
         features = model.features(image[None])[0].numpy()
         black = model(torch.zeros_like(image)[None]).log_softmax(dim=1)[0, target].item()
         kept, scores = [], []
-        for one in features:
+        for one in features[:some]:
             if one.max() == one.min():
                 continue
             large = slow_resize(one, image)
@@ -70,6 +70,16 @@ def slow_resize(values: np.ndarray, image: Tensor) -> np.ndarray:
 def test_score_cam_equals_its_definition(model: Small, image: Tensor, target: int) -> None:
     ours = ScoreCAM(engine="reference")(model, image[None], torch.tensor([target]))[0].numpy()
     np.testing.assert_allclose(ours, slow_score_cam(model, image, target), atol=1e-5)
+
+
+def test_first_maps_are_those_of_the_first_features_and_the_last_is_the_map(
+    model: Small, image: Tensor
+) -> None:
+    method = ScoreCAM(engine="reference")
+    first, last = method.explain_in_steps(model, image, 3, shares=(0.2,))
+    assert torch.equal(last.saliency, method.explain(model, image, 3))
+    assert (first.forwards, last.forwards) == (8, 24)
+    np.testing.assert_allclose(first.saliency, slow_score_cam(model, image, 3, some=8), atol=1e-5)
 
 
 def test_several_targets_of_one_image_get_what_each_gets_alone(model: Small, image: Tensor) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from explain.engines import choose_engine
 from explain.fusion import fuse, fusion_steps, hard_gate, soft_gate, visualization_map
+from explain.methods.ada_sise import AdaSISE
 from explain.methods.sise import SISE, keep_positive
 from explain.scoring import MaskStream, ScoredMasks
 from explain.semantic_sampling import gradient_scores
@@ -111,6 +112,18 @@ def _between(low_counts: np.ndarray, low: np.ndarray, high_counts: np.ndarray, h
     low_mean = (low_counts * low).sum() / max(low_weight, 1)
     high_mean = (high_counts * high).sum() / max(high_weight, 1)
     return float(low_weight * high_weight * (low_mean - high_mean) ** 2)
+
+
+def test_ties_are_ordered_by_the_sum_before_the_gates(small: Small, image: Tensor) -> None:
+    result = SISE(engine="reference").explain(small, image, 3)
+    model, exact = Small().eval().double(), image.double()
+    model.load_state_dict({name: value.double() for name, value in small.state_dict().items()})
+    total = sum(
+        slow_visualization(model, exact, features[alphas > 0], 3)
+        for features, alphas in slow_blocks(model, exact, 3)
+    )
+    np.testing.assert_allclose(result.tie_order.numpy(), slow_rescale(np.asarray(total)), atol=2e-5)
+    assert (result.saliency == 0).sum() > (result.tie_order == 0).sum()  # else there were nothing to order
 
 
 @pytest.mark.parametrize("mu", [0.0, 0.3, 0.75])
@@ -228,6 +241,16 @@ def test_each_step_is_the_map_of_a_higher_mu_and_the_last_is_the_map(small: Smal
         np.testing.assert_allclose(step.saliency, same.saliency, atol=1e-5)
         assert step.forwards - 8 < same.forwards <= step.forwards
     np.testing.assert_array_equal(last.saliency, SISE().explain(model, image, 1).saliency)
+
+
+def test_first_maps_of_ada_sise_are_of_its_most_telling_features_and_the_last_is_the_map() -> None:
+    model = build_classifier("resnet18", 5, seed=0).eval()
+    image = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    first, last = AdaSISE().explain_in_steps(model, image, 1, shares=(0.2,))
+    assert sum(block.masks for block in first.blocks) <= first.forwards < last.forwards
+    alone = AdaSISE().explain(model, image, 1)
+    assert last.saliency.numpy().tobytes() == alone.saliency.numpy().tobytes()
+    assert last.forwards == alone.forwards
 
 
 def test_first_maps_within_a_budget_sharpen_to_the_very_map_that_is_made_without_them() -> None:

@@ -70,6 +70,15 @@ def test_the_seed_decides_and_the_processs_own_chance_is_left_alone(image: Tenso
     assert not torch.equal(first, SmoothGrad(4, seed=4).gradient(model, image, 1))
 
 
+def test_progress_is_told_after_each_batch_of_copies_and_changes_nothing(image: Tensor) -> None:
+    model = Quadratic().eval()
+    told: list[tuple[int, int]] = []
+    method = SmoothGrad(samples=20)
+    found = method.explain(model, image, 1, lambda done, total: told.append((done, total)))
+    assert told == [(8, 20), (16, 20), (20, 20)]
+    assert torch.equal(found, method(model, image[None], torch.tensor([1]))[0])
+
+
 @pytest.mark.parametrize(
     ("samples", "noise", "name"), [(0, 0.1, "samples"), (1, -0.1, "noise"), (1, float("nan"), "noise")]
 )

@@ -111,6 +111,24 @@ def test_truncated_weights_are_refused(saved: Path, part: int) -> None:
         load_checkpoint(saved)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [("layer1.0.conv1.weight", float("nan"), "nan"), ("bn1.running_var", float("-inf"), "-inf")],
+)
+def test_weights_that_are_no_finite_numbers_are_refused_by_the_tensor_s_name(
+    saved: Path, name: str, value: float, shown: str
+) -> None:
+    tensors = safetensors.torch.load_file(saved / WEIGHTS_FILE)
+    tensors[name].view(-1)[1] = value
+    replace_weights(saved, safetensors.torch.save(tensors))
+    count = f"{tensors[name].numel():,}"
+    with pytest.raises(
+        InputError,
+        match=rf"model\.safetensors: weights {name} hold {shown} \(1 of {count} values\), expected finite numbers",
+    ):
+        load_checkpoint(saved)
+
+
 def test_one_changed_byte_of_the_weights_is_noticed(saved: Path) -> None:
     content = bytearray((saved / WEIGHTS_FILE).read_bytes())
     content[-1] ^= 1

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from severstal_xai.command import DONE, INTERRUPTED, WRONG_INPUT, fail, parse_settings, run, to_yaml
-from severstal_xai.errors import InputError, about
+from severstal_xai.errors import InputError, about, check_range
+from severstal_xai.usage import OneLineParser
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class Inner:
     """
 
     rate: float
+
+    def __post_init__(self) -> None:
+        check_range("rate", self.rate, 0)
 
 
 @dataclass(frozen=True)
@@ -210,9 +214,20 @@ def test_help_shows_every_setting(capsys: pytest.CaptureFixture[str], defaults: 
     assert "How many." in shown
 
 
+def test_help_names_a_type_as_people_do() -> None:
+    parser = OneLineParser(prog="python -m data_prep")
+    parser.add_argument("--output", type=Path, help="A folder.")
+    assert "A folder. (type: Path" in " ".join(parser.format_help().split())
+
+
 def test_a_value_that_the_settings_refuse_is_wrong_input_and_not_a_traceback(defaults: Path) -> None:
-    with pytest.raises(InputError, match="workers is -1, expected 0 or more"):
+    with pytest.raises(InputError, match=r"^workers is -1, expected 0 or more"):
         parse(defaults, "--workers=-1")
+
+
+def test_a_setting_of_a_group_that_is_refused_is_named_as_its_flag_is(defaults: Path) -> None:
+    with pytest.raises(InputError, match=r"^inner\.rate -1\.0, expected 0 or more"):
+        parse(defaults, "--inner.rate=-1")
 
 
 paths = st.text("ab é:#-'\"{}[],&*!|>%@`", max_size=8).map(lambda name: Path("strips", name))
@@ -225,7 +240,7 @@ paths = st.text("ab é:#-'\"{}[],&*!|>%@`", max_size=8).map(lambda name: Path("s
         source=st.none() | paths,
         limits=st.dictionaries(st.integers(1, 4), st.integers(0, 10**6)),
         unit=st.sampled_from(["patch", "strip"]),
-        inner=st.builds(Inner, rate=st.floats(-1e300, 1e300)),
+        inner=st.builds(Inner, rate=st.floats(0, 1e300)),
         workers=st.integers(0, 99),
         strict=st.booleans(),
     )

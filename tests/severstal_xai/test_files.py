@@ -19,6 +19,7 @@ from severstal_xai.files import (
     sync,
     whole_file,
     write_bytes,
+    write_new,
     write_text,
 )
 
@@ -36,6 +37,22 @@ def test_a_written_file_is_there_and_nothing_else(tmp_path: Path) -> None:
 def test_text_is_written_as_utf_8_with_line_feeds(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "Ränder\n")
     assert (tmp_path / "a.txt").read_bytes() == "Ränder\n".encode()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_several_that_write_a_new_file_the_first_one_s_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+    path = tmp_path / "folder" / "a.bin"
+    assert write_new(path, b"first")
+    assert not write_new(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert names_in(path.parent) == ["a.bin"]
 
 
 def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import training.fit
 from severstal_xai.checkpoint import load_checkpoint, read_card
 from severstal_xai.errors import InputError
+from severstal_xai.imaging import model_input
 from severstal_xai.manifest import Manifest, Patch, Split, read_manifest, write_manifest
+from severstal_xai.predictions import SHARES
 from severstal_xai.scores import SCORES_FILE, read_scores
 from training.fit import fit
 from training.history import Epoch, best_of
@@ -297,3 +300,17 @@ def test_the_scores_are_read_as_they_were_written(finished: Settings) -> None:
     for name, measure in content["test"]["measures"].items():
         read = dataclasses.asdict(scores.measures[name])
         assert {key: None if np.isnan(value) else value for key, value in read.items()} == measure
+
+
+def test_the_answers_that_are_kept_are_those_of_the_model_as_it_is_used_whatever_it_was_trained_in(
+    small: MakeSettings, few: Manifest, tmp_path: Path
+) -> None:
+    settings = small(data=few.root, output=tmp_path / "run", epochs=1, precision="bf16")
+    fit(settings, quiet)
+    kept = pd.read_parquet(settings.output / "predictions.parquet").set_index("patch")
+    model = load_checkpoint(settings.output).model
+    for patch in few.of_split(Split.TEST):
+        image = torch.from_numpy(model_input(few.read_image(patch)))[None]
+        with torch.inference_mode():
+            expected = model(image)[0].double().softmax(dim=0).numpy()
+        np.testing.assert_allclose(kept.loc[patch.patch, list(SHARES)].to_numpy(float), expected, atol=1e-5)

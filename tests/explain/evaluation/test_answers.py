@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from explain.evaluation.answers import Answer, Kind, answer, strongest_region
+from explain.evaluation.answers import Answer, Kind, explained_answer, strongest_region
 from explain.subjects import Subject
 
 
@@ -71,7 +71,7 @@ def subject(label: int, mask: np.ndarray | None) -> Subject:
 
 def test_a_sure_defect_with_its_evidence_outside_of_the_mask_is_suspected() -> None:
     points = Points([])
-    found, saliency = answer(Says(6.0).eval(), subject(0, None), points, sure=0.9)
+    found, saliency = explained_answer(Says(6.0).eval(), subject(0, None), points, sure=0.9)
     assert points.asked == [3]  # the class that the model names, not the patch's
     assert saliency is not None
     assert (found.prediction, found.label, found.box) == (3, 0, [40, 100, 60, 130])
@@ -80,11 +80,11 @@ def test_a_sure_defect_with_its_evidence_outside_of_the_mask_is_suspected() -> N
     assert found.suspected == Kind.OVERLOOKED
     assert found.dark == 0
     night = Subject("a", np.zeros((256, 256), dtype=np.uint8), 0, None)
-    assert answer(Says(6.0).eval(), night, points, sure=0.9)[0].suspected == Kind.NO_STEEL
+    assert explained_answer(Says(6.0).eval(), night, points, sure=0.9)[0].suspected == Kind.NO_STEEL
 
     mask = np.zeros((256, 256), dtype=bool)
     mask[40:60, 115:140] = True  # half of the region
-    found, _ = answer(Says(6.0).eval(), subject(3, mask), points, sure=0.9)
+    found, _ = explained_answer(Says(6.0).eval(), subject(3, mask), points, sure=0.9)
     assert found.overlap == pytest.approx(0.5)
     assert found.suspected is None
 
@@ -92,7 +92,7 @@ def test_a_sure_defect_with_its_evidence_outside_of_the_mask_is_suspected() -> N
 @pytest.mark.parametrize(("logit", "sure"), [(1.0, 0.9), (-6.0, 0.1)])
 def test_an_unsure_answer_and_sound_are_not_explained(logit: float, sure: float) -> None:
     points = Points([])
-    found, saliency = answer(Says(logit).eval(), subject(1, None), points, sure)
+    found, saliency = explained_answer(Says(logit).eval(), subject(1, None), points, sure)
     assert points.asked == []
     assert saliency is None
     assert found.suspected is None

@@ -28,9 +28,18 @@ def made() -> pd.DataFrame:
                     "prediction": prediction,
                     "whole": 0.5,
                     "energy_pointing": energy,
+                    "empty": False,
                 }
             )
-    sound = {"patch": "d_0", "strip": "d", "label": 0, "prediction": 0, "whole": 0.9, "energy_pointing": None}
+    sound = {
+        "patch": "d_0",
+        "strip": "d",
+        "label": 0,
+        "prediction": 0,
+        "whole": 0.9,
+        "energy_pointing": None,
+        "empty": False,
+    }
     rows += [sound | {"method": method} for method in ("sise", "random", "centred_gaussian", "edges")]
     return pd.DataFrame(rows)
 
@@ -56,6 +65,19 @@ def test_counts_are_of_each_class_and_of_all_and_shares_of_their_own() -> None:
         assert sum(counts[label, group].share.value for group in Group) == pytest.approx(1)
     for one in counts.values():
         assert one.share.low <= one.share.value <= one.share.high
+
+
+def test_a_map_of_zeros_is_evidence_neither_here_nor_there() -> None:
+    zeros = ("a_0", "b_1", "c_0")  # of right answers and of a wrong one
+    rows = made()
+    rows["empty"] = rows["patch"].isin(zeros) & (rows["method"] == "sise")
+    placed = groups_of(rows, "sise")
+    groups = dict(zip(placed["patch"], placed["group"], strict=True))
+    assert groups == {case[0]: Group.FOUND_NOTHING if case[0] in zeros else case[-1] for case in CASES}
+    counts = {(one.label, one.group): one for one in count_groups(groups_of(rows, "sise"), seed=0)}
+    assert [counts[label, Group.FOUND_NOTHING].patches for label in (1, 2, None)] == [1, 2, 3]
+    assert counts[None, Group.RIGHT_ELSEWHERE].patches == 2
+    assert sum(counts[None, group].share.value for group in Group) == pytest.approx(1)
 
 
 def test_without_a_mask_there_is_nothing_to_tell() -> None:

@@ -1,6 +1,7 @@
 """An evaluation's folder: what lies about in it, and what of it is damaged."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from explain.evaluation.files import open_folders, read_maps, read_record, write
 from explain.evaluation.rows import Row
 from explain.evaluation.studies import is_whole
 from explain.gallery import _check_output
-from explain.records import Maker
+from explain.records import Maker, check_maker, claim, settings_of
 from severstal_xai.errors import InputError
 
 
@@ -33,6 +34,24 @@ def test_what_nobody_put_into_the_folder_does_not_stop_a_restart(tmp_path: Path)
         start()
     (tmp_path / "mine.txt").unlink()
     start()
+
+
+def test_of_two_processes_that_come_to_a_fresh_folder_with_other_settings_the_second_is_refused(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "sise"
+    first, second = (Maker("weights", "label", {"mu": mu}) for mu in (0.0, 0.3))
+    for maker in (first, second):
+        check_maker(folder, maker)  # both find nothing there
+    claim(folder, first, overwrite=False)
+    for refused in (check_maker, partial(claim, overwrite=False)):  # before the first has written a row
+        with pytest.raises(InputError, match=r"sise: holds maps with settings\.mu 0\.0, now 0\.3"):
+            refused(folder, second)
+    assert settings_of(folder) == {"target": "label", "settings.mu": 0.0}
+    claim(folder, first, overwrite=False)  # another one of the same settings
+    assert [path.name for path in folder.iterdir()] == ["settings.yaml"]
+    claim(folder, second, overwrite=True)
+    assert settings_of(folder) == {"target": "label", "settings.mu": 0.3}
 
 
 PATCH, OF = "strip0_1", {"image_sha256": "a", "mask_sha256": "b", "label": 3}

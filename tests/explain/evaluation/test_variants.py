@@ -67,6 +67,12 @@ def test_seeds_are_averaged_and_other_thresholds_left_out() -> None:
     assert found["strip"].tolist() == [patch[0] for _, patch in found.index]
 
 
+def test_pairs_are_averaged_as_patches_are() -> None:
+    pairs = over_seeds(made().rename(columns={"patch": "pair"}), unit="pair")
+    expected = over_seeds(made()).rename(columns={"patch": "pair"})
+    pd.testing.assert_frame_equal(pairs, expected)
+
+
 def test_the_names_are_found_again() -> None:
     assert seeds_of(made()) == {"rise": ["rise", "rise_seed_1"]}
     assert thresholds_of(made(), own=0.0) == {0.0: "sise", 0.5: "sise_mu_0.5"}
