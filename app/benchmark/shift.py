@@ -152,10 +152,13 @@ def _look_at_patches(one: Round) -> None:
 
 
 def _judge(one: Round) -> None:
+    _rest(one.page)  # the heat comes before the panel; until then that of the patch before takes the clicks
     name = one.page.get_by_role("textbox", name="Your name")
     if name.input_value() != _READER:
         name.fill(_READER)
         name.press("Enter")
+        one.page.get_by_role("radio", name="unsure").wait_for()
+        _rest(one.page)
     one.page.get_by_role("radio", name="unsure").click()
     one.page.get_by_role("button", name="Save verdict").click()
     undo = one.page.get_by_role("button", name="Take back: unsure")

@@ -27,6 +27,9 @@ from tests.app.hands import choose, patient
 
 Start = Callable[[Path, Path, Path], AbstractContextManager[str]]
 QUICK = "method=grad_cam&compare=none"
+LONG = "method=rise&compare=none&effort=paper"
+"""Thousands of questions: on no machine is the whole map there before somebody has looked at a first one."""
+STEPS = re.compile(r"of at most [\d,]+ steps, at most about .+ left\.")
 """For who walks from page to page: SISE takes seconds a patch."""
 SQUARE = 60
 """The side of the made data's defects; its corner lies at 40 times the class less 20."""
@@ -429,36 +432,49 @@ def test_a_page_that_waits_for_maps_stays_though_the_browser_names_the_address_b
         socket.on_message(send)
 
     page.route_web_socket(re.compile("_stcore/stream"), hand_on)
-    page.goto(f"{slow_address}/patch?patch=strip13_0&effort=fast&compare=none")
-    expect(page.get_by_alt_text("Patch strip13_0 with a first heat of SISE", exact=False)).to_be_visible()
+    page.goto(f"{slow_address}/patch?patch=strip13_0&{LONG}")
+    expect(page.get_by_alt_text("Patch strip13_0 with a first heat of RISE", exact=False)).to_be_visible()
     late = True
-    expect(page.get_by_alt_text("Patch strip13_0 with the heat of SISE", exact=False)).to_be_visible()
+    steps = page.get_by_text(STEPS).inner_text()
+    expect(page.get_by_text(STEPS)).not_to_have_text(steps)  # it was looked at once more
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("cancelled, from")).to_be_visible()
     expect(page).to_have_url(re.compile("patch=strip13_0"))
 
 
-def test_a_first_map_comes_and_sharpens_under_what_the_user_has_set_and_another_is_cancelled(
+def test_a_first_map_sharpens_under_what_the_user_has_set_and_is_cancelled(
     page: Page, slow_address: str
 ) -> None:
-    page.goto(f"{slow_address}/patch?patch=strip33_0&effort=fast")
-    first = page.get_by_alt_text("Patch strip33_0 with a first heat of SISE", exact=False)
-    expect(first).to_be_visible()
+    page.goto(f"{slow_address}/patch?patch=strip33_0&{LONG}")
+    expect(page.get_by_alt_text("Patch strip33_0 with a first heat of RISE", exact=False)).to_be_visible()
     note = page.get_by_text("first map, from").inner_text()  # from how many questions hangs on the machine
+    expect(page.get_by_text(STEPS)).to_be_visible()
     set_opacity(page, "End")
     page.get_by_role("button", name="Zoom in").click()
-    stage(page, "SISE").focus()
+    stage(page, "RISE").focus()
     expect(page.get_by_text(note, exact=True)).to_have_count(0)
-    assert stage(page, "SISE").evaluate("stage => stage.matches(':focus')")
-    expect(page.get_by_alt_text("Patch strip33_0 with the heat of SISE", exact=False)).to_be_visible()
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
-    assert stage(page, "SISE").evaluate("stage => stage.matches(':focus')")
-    expect(page.get_by_text("100 %", exact=True).first).to_be_visible()
-    transforms = page.locator(".stack").evaluate_all("stacks => stacks.map(stack => stack.style.transform)")
-    assert all(transform.startswith("scale(1.5)") for transform in transforms)
-
-    page.goto(f"{slow_address}/patch?patch=strip43_0&effort=paper&compare=none")
-    expect(page.get_by_alt_text("Patch strip43_0 with a first heat of SISE", exact=False)).to_be_visible()
-    expect(page.get_by_text(re.compile(r"of at most [\d,]+ steps, at most about .+ left\."))).to_be_visible()
+    assert_still_set(page, "RISE")
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("cancelled, from")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
-    expect(page.get_by_role("button", name="Make SISE after all")).to_be_visible()
+    expect(page.get_by_role("button", name="Make RISE after all")).to_be_visible()
+
+
+def test_the_whole_map_comes_under_what_the_user_has_set(page: Page, slow_address: str) -> None:
+    page.goto(f"{slow_address}/patch?patch=strip33_0&effort=fast")
+    expect(page.get_by_alt_text("Patch strip33_0 with the heat of Grad-CAM", exact=False)).to_be_visible()
+    set_opacity(page, "End")
+    page.get_by_role("button", name="Zoom in").click()
+    stage(page, "Grad-CAM").focus()
+    expect(page.get_by_alt_text("Patch strip33_0 with the heat of SISE", exact=False)).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    assert_still_set(page, "Grad-CAM")
+
+
+def assert_still_set(page: Page, title: str) -> None:
+    """The picture that had the focus has it, all are zoomed in by one step, and the heat is as opaque as it can be."""
+    assert stage(page, title).evaluate("stage => stage.matches(':focus')")
+    expect(page.get_by_text("100 %", exact=True).first).to_be_visible()
+    transforms = page.locator(".stack").evaluate_all("stacks => stacks.map(stack => stack.style.transform)")
+    assert transforms
+    assert all(transform.startswith("scale(1.5)") for transform in transforms)
